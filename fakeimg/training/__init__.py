@@ -1,0 +1,1 @@
+"""Fitting weights: one experiment, or a grid of them."""

@@ -1,0 +1,1 @@
+"""Looking inside: heatmaps, feature maps, the map of faces, galleries and the report."""
