@@ -84,7 +84,9 @@ class Augment(_Part):
     jpeg: Annotated[int, Field(ge=1, le=100)] | None = Field(
         None, description="recompress half the images, at this quality or better"
     )
-    resize: float = Field(0.0, ge=0, lt=1, description="shrink half the images by up to this fraction, and back, by random kernels")
+    resize: float = Field(
+        0.0, ge=0, lt=1, description="shrink half the images by up to this fraction, and back, by random kernels"
+    )
     blur: float = Field(0.0, ge=0, description="Gaussian blur up to this sigma, in pixels")
     noise: float = Field(0.0, ge=0, description="Gaussian noise up to this standard deviation, in grey levels")
     views: Positive = Field(
