@@ -88,7 +88,7 @@ def write_artifact(
     """Write a model folder; `fakeimg.json` comes last, so a folder that has it is whole.
 
     Returns:
-        The spec as written, with the size and SHA-256 of every other file.
+        The spec as written, with the size and SHA-256 of every other file but the card.
     """
     import keras
     import numpy as np
@@ -105,7 +105,7 @@ def write_artifact(
     write_text(folder / "config.json", json.dumps(keras.saving.serialize_keras_object(model)))
     created = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / "metadata.json", {"keras_version": keras.__version__, "date_saved": created})
-    names = [WEIGHTS_FILE, "config.json", "metadata.json", CARD_FILE]
+    names = [WEIGHTS_FILE, "config.json", "metadata.json"]  # not the card: it may be edited, here and on the Hub
     if guard is not None:
         with replacing(folder / GUARD_FILE) as temporary:
             np.savez(temporary, **guard)
