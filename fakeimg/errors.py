@@ -23,7 +23,15 @@ class DatasetError(FakeimgError):
 
 
 class ImageError(FakeimgError):
-    """One image cannot be read; the rest of a batch goes on without it."""
+    """One image cannot be read; the rest of a batch goes on without it.
+
+    Attributes:
+        reason: why, without the name of the file.
+    """
+
+    def __init__(self, reason: str, name: str | None = None) -> None:
+        super().__init__(reason if name is None else f"{name}: {reason}")
+        self.reason = reason
 
 
 class ModelError(FakeimgError):

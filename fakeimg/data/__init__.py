@@ -1,0 +1,1 @@
+"""Image data: reading it, listing it, splitting it, checking it."""
