@@ -21,7 +21,7 @@ class OperatingPoint:
     """Two thresholds on the probability of "fake", and what is known of the place where they were chosen.
 
     "fake" at or above `threshold_fake`, "real" below `threshold_real`, "inconclusive" between; where they are equal
-    nothing is inconclusive. A `threshold_fake` above 1 or a `threshold_real` of 0 means that this verdict is never given.
+    nothing is inconclusive. A `threshold_fake` above 1 or a `threshold_real` of 0: this verdict is never given.
 
     Attributes:
         chosen_on: in words, the images it was chosen on, e.g. "validation".
