@@ -18,6 +18,7 @@ FORMAT = 1
 SPEC_FILE = "fakeimg.json"
 WEIGHTS_FILE = "model.weights.h5"
 GUARD_FILE = "domain_guard.npz"
+GRAPH_FILE = "graph/model.xml"
 CARD_FILE = "README.md"
 MAX_SPEC_BYTES = 2_000_000
 

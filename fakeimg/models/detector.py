@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fakeimg.data.images import read_batches, resize
 from fakeimg.errors import ConfigError, ImageError
 from fakeimg.models.artifact import (
+    GRAPH_FILE,
     GUARD_FILE,
     WEIGHTS_FILE,
     DetectorSpec,
@@ -74,11 +75,16 @@ class Detector:
         return cls(spec, lambda: model, digest.hexdigest(), name=name, guard=guard)
 
     @classmethod
-    def open(cls, folder: Path | str, *, name: str | None = None) -> "Detector":
+    def open(cls, folder: Path | str, *, name: str | None = None, own_graph: bool = False) -> "Detector":
         """Open a model folder after checking every file of it against `fakeimg.json`.
 
         Nothing in the folder is executed: the network is rebuilt by fakeimg's own code from names and sizes.
 
+        Args:
+            folder: what `save` wrote.
+            name: how predictions call the model; the folder when absent.
+            own_graph: score with the exported graph that lies in the folder. For the bundled model alone: with a
+                stranger's folder the graph is made from the checked weights, so that it cannot be another network.
         Raises:
             ModelError: missing, damaged, changed, or not safe to open.
         """
@@ -87,7 +93,8 @@ class Detector:
         verify(root, spec)
         guard = DomainGuard.read(root / GUARD_FILE) if GUARD_FILE in spec.files else None
         key = spec.files[WEIGHTS_FILE].sha256
-        return cls(spec, lambda: _rebuild(spec, root), key, name=name or str(folder), guard=guard)
+        graph = root / GRAPH_FILE if own_graph and GRAPH_FILE in spec.files else None
+        return cls(spec, lambda: _rebuild(spec, root), key, name=name or str(folder), guard=guard, graph=graph)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -1,0 +1,84 @@
+"""The commands that `fakeimg --help` lists."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fakeimg.cli.detect import detect
+from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print_json, rate, say
+
+app = typer.Typer(
+    help="Detect AI-generated face images, and know what that detection is worth.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from fakeimg import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to.")],
+    images: Annotated[int, typer.Option(min=2, help="How many images, half of them real.")] = 200,
+    seed: Seed = 0,
+) -> None:
+    """Render a labelled, rights-free set of faces to try everything on."""
+    from fakeimg.data.sample import render_sample
+
+    dataset = render_sample(out, images=images, seed=seed)
+    say(f"{len(dataset)} images in {out}; next: fakeimg audit {out}")
+
+
+@app.command()
+def train(data: Data, config: Config, out: Out, set_: Set = None) -> None:
+    """Train one detector; the same command goes on where it was stopped."""
+    from fakeimg.config import Experiment
+    from fakeimg.training.train import train as train_detector
+
+    result = train_detector(Experiment.read(config, set_ or ()), data, out=out)
+    kept = result.history.iloc[result.best_epoch - 1]
+    if "val_accuracy" in kept:
+        say(f"kept epoch {result.best_epoch}: validation loss {kept.val_loss:.4f}, accuracy {kept.val_accuracy:.3f}")
+    say(f"started from {result.detector.spec.started_from}; model in {out}")
+    say(f"next: fakeimg evaluate {out} {data} --split test --out {out / 'test'}")
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Data,
+    out: Out,
+    split: Annotated[str | None, typer.Option(help="Score this part alone: train, validation or test.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score labelled images: accuracy, AUC and more, each with its interval."""
+    from fakeimg.evaluation.evaluate import evaluate as evaluate_detector
+    from fakeimg.hub.pull import load
+    from fakeimg.training.train import recorded_split
+
+    detector = load(model)
+    dataset = recorded_split(model, data, split, classes=detector.class_names)
+    evaluation = evaluate_detector(detector, dataset)
+    evaluation.write(out)
+    metrics = evaluation.metrics
+    if as_json:
+        print_json(metrics)
+        return
+    print(f"{metrics['n']:,} images, {metrics['unreadable']} unreadable")
+    for name in ("accuracy", "auc", "precision", "recall", "f1"):
+        print(f"{name:10} {rate(metrics[name])}")
+    for source, numbers in metrics.get("by_source", {}).items():
+        print(f"  {source:24} accuracy {rate(numbers['accuracy'])}")
+    say(f"predictions, metrics and figures in {out}")
+
+
+app.command()(detect)

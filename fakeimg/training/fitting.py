@@ -1,0 +1,194 @@
+"""The training loop: epochs that depend on (seed, epoch) alone, so a run stopped anywhere ends as if never stopped."""
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fakeimg.config import Experiment
+from fakeimg.errors import ModelError
+from fakeimg.files import replacing
+from fakeimg.progress import Advance
+
+Floats = NDArray[np.float32]
+Inputs = Callable[[NDArray[np.int64], int], Floats]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n labelled examples.
+
+    Attributes:
+        inputs: (row numbers (k,), epoch) to what the model is fed, float32 (k, …).
+        labels: (n,) class indices.
+        weights: (n,) weights of the loss.
+    """
+
+    inputs: Inputs
+    labels: NDArray[np.int64]
+    weights: Floats
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass
+class Progress:
+    """How far a fit is, and the best weights so far."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_weights: list[NDArray[Any]] = field(default_factory=list)
+
+    def stopped(self, experiment: Experiment) -> bool:
+        """Whether all epochs are done or `patience` epochs have passed without a better one."""
+        done = len(self.history)
+        patience = experiment.train.patience
+        return done >= experiment.train.epochs or (patience is not None and done - self.best_epoch >= patience)
+
+
+def compile_model(model: Any, experiment: Experiment) -> None:
+    """Give `model` the experiment's optimizer and loss: cross-entropy on logits."""
+    import keras
+
+    train = experiment.train
+    if train.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(train.learning_rate)
+    else:
+        optimizer = keras.optimizers.SGD(train.learning_rate, momentum=train.momentum)
+    if len(experiment.data.classes) > 2:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    else:
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+    # XLA compiles for a minute and then runs convolutions on a CPU more slowly than oneDNN does.
+    model.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)
+    optimizer.build(model.trainable_variables)
+
+
+def fit(
+    model: Any,
+    experiment: Experiment,
+    training: Examples,
+    validation: Examples | None,
+    *,
+    checkpoint: Path | None = None,
+    advance: Advance = lambda steps=1, note="": None,
+) -> Progress:
+    """Train a compiled `model`, keep the best epoch's weights, and leave it with them.
+
+    The order of the images, their augmentation and the dropout masks follow from the experiment's seed and the epoch.
+    After every epoch `checkpoint` is replaced; when it exists, training goes on from it.
+
+    Returns:
+        The history, one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
+    """
+    progress = _restore(model, checkpoint) if checkpoint is not None and checkpoint.exists() else Progress()
+    advance(len(progress.history))
+    with ThreadPoolExecutor(1) as ahead:  # the next batch is made while the network works on this one
+        while not progress.stopped(experiment):
+            started = time.perf_counter()
+            epoch = len(progress.history)
+            row = {"epoch": epoch + 1, **_run_epoch(model, experiment, training, epoch, ahead)}
+            if validation is not None:
+                row |= _validate(model, experiment, validation)
+            row["seconds"] = time.perf_counter() - started
+            progress.history.append(row)
+            if _is_better(progress, experiment):
+                progress.best_epoch = epoch + 1
+                progress.best_weights = model.get_weights()
+            if checkpoint is not None:
+                _save(model, progress, checkpoint)
+            shown = {key: value for key, value in row.items() if key in ("loss", "val_loss", "val_accuracy")}
+            advance(1, "  ".join(f"{key} {value:.3f}" for key, value in shown.items()))
+    model.set_weights(progress.best_weights)
+    return progress
+
+
+def predict_logits(model: Any, examples: Examples, batch_size: int = 64) -> Floats:
+    """(n, 1) or (n, k) logits of `examples` at their epoch 0, dropout off."""
+    import tensorflow as tf
+
+    run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    rows = np.arange(len(examples))
+    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    return np.concatenate([np.asarray(run(tf.constant(examples.inputs(batch, 0)))) for batch in batches])
+
+
+def cross_entropy(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(n,) negative log-likelihood of the labels, from logits (n, 1) or (n, k)."""
+    scores = logits.astype(np.float64)
+    if scores.shape[1] == 1:
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    return np.asarray(np.logaddexp.reduce(scores, axis=1) - scores[np.arange(len(labels)), labels])
+
+
+def _run_epoch(
+    model: Any, experiment: Experiment, training: Examples, epoch: int, ahead: ThreadPoolExecutor
+) -> dict[str, float]:
+    train = experiment.train
+    learning_rate = train.learning_rate * train.decay ** (epoch // train.decay_every)
+    model.optimizer.learning_rate = learning_rate
+    order = np.random.default_rng((experiment.seed, epoch)).permutation(len(training))
+    batches = [order[start : start + train.batch_size] for start in range(0, len(order), train.batch_size)]
+    model.reset_metrics()
+    result: dict[str, float] = {}
+    following = ahead.submit(training.inputs, batches[0], epoch)
+    for i, batch in enumerate(batches):
+        inputs = following.result()
+        if i + 1 < len(batches):
+            following = ahead.submit(training.inputs, batches[i + 1], epoch)
+        labels = training.labels[batch].astype(np.float32)[:, None]
+        result = model.train_on_batch(inputs, labels, sample_weight=training.weights[batch], return_dict=True)
+    if not np.isfinite(result["loss"]):
+        raise ModelError(
+            f"the loss is {result['loss']} after epoch {epoch + 1}: the learning rate {learning_rate:g} is too high"
+        )
+    return {"loss": float(result["loss"]), "accuracy": float(result["accuracy"]), "learning_rate": learning_rate}
+
+
+def _validate(model: Any, experiment: Experiment, validation: Examples) -> dict[str, float]:
+    logits = predict_logits(model, validation)
+    called = logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(np.int64)
+    return {
+        "val_loss": float(cross_entropy(logits, validation.labels).mean()),
+        "val_accuracy": float((called == validation.labels).mean()),
+    }
+
+
+def _is_better(progress: Progress, experiment: Experiment) -> bool:
+    latest = progress.history[-1]
+    monitor = experiment.train.monitor
+    if monitor not in latest or progress.best_epoch == 0:  # without validation the last epoch is kept
+        return True
+    best = progress.history[progress.best_epoch - 1][monitor]
+    return latest[monitor] < best if monitor == "val_loss" else latest[monitor] > best
+
+
+def _save(model: Any, progress: Progress, checkpoint: Path) -> None:
+    arrays = {f"variable{i}": value.numpy() for i, value in enumerate(_state(model))}
+    arrays |= {f"best{i}": value for i, value in enumerate(progress.best_weights)}
+    record = json.dumps({"history": progress.history, "best_epoch": progress.best_epoch})
+    with replacing(checkpoint) as temporary, temporary.open("wb") as file:
+        np.savez(file, record=np.array(record), allow_pickle=False, **arrays)
+
+
+def _restore(model: Any, checkpoint: Path) -> Progress:
+    with np.load(checkpoint, allow_pickle=False) as arrays:
+        record = json.loads(str(arrays["record"]))
+        for i, variable in enumerate(_state(model)):
+            variable.assign(arrays[f"variable{i}"])
+        best = [arrays[f"best{i}"] for i in range(len(model.get_weights()))]
+    return Progress(record["history"], record["best_epoch"], best)
+
+
+def _state(model: Any) -> list[Any]:
+    """Every variable that the next epoch depends on: weights, dropout's random states, the optimizer's moments."""
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,114 @@
+"""What a network is fed while it trains: decoded images, or the features of a frozen trunk."""
+
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fakeimg.config import Experiment
+from fakeimg.data.augment import augment_batch
+from fakeimg.data.dataset import Dataset
+from fakeimg.data.images import read_batches
+from fakeimg.errors import DatasetError
+from fakeimg.models.features import trunk_features
+from fakeimg.models.network import Architecture, has_pool
+from fakeimg.progress import progress_bar
+from fakeimg.training.fitting import Examples
+from fakeimg.training.prepare import class_weights
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Examples of one experiment, by part of the split; images that could not be read are left out.
+
+    Attributes:
+        unreadable: path → reason.
+    """
+
+    train: Examples
+    validation: Examples | None
+    unreadable: dict[str, str]
+
+
+def image_inputs(experiment: Experiment, dataset: Dataset) -> Parts:
+    """Examples that are images of the network's size, augmented anew in every epoch.
+
+    Every file is decoded once, into a temporary file that is mapped into memory: as fast as memory while it fits,
+    and flat when it does not.
+    """
+    height, width = experiment.image_size
+    with tempfile.TemporaryFile() as file:  # without a name already: the mapping alone keeps it
+        pixels = np.memmap(file, np.uint8, "w+", shape=(len(dataset), height, width, 3))
+    errors: dict[int, str] = {}
+    with progress_bar("decoding", len(dataset)) as advance:
+        for rows, images, failed in read_batches(
+            dataset.paths, (height, width), framing=experiment.framing, truncated=experiment.data.truncated
+        ):
+            pixels[rows] = images
+            errors |= {row: str(error) for row, error in failed.items()}
+            advance(len(rows) + len(failed))
+
+    def training(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
+        changed = augment_batch(pixels[rows], experiment.augment, experiment.seed, rows, epoch)
+        return changed.astype(np.float32)
+
+    def plain(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
+        return pixels[rows].astype(np.float32)
+
+    return _parts(experiment, dataset, errors, training, plain)
+
+
+def feature_inputs(experiment: Experiment, dataset: Dataset, model: Any) -> Parts:
+    """Examples that are features of a frozen trunk, which runs once for every image and view."""
+    architecture = Architecture.of(experiment)
+    options: dict[str, Any] = {"truncated": experiment.data.truncated, "pooled": has_pool(model)}
+    plain_features = trunk_features(model, architecture, dataset, **options)
+    views = plain_features.values
+    if experiment.augment.active:
+        augmented = trunk_features(
+            model,
+            architecture,
+            dataset,
+            augment=experiment.augment,
+            views=experiment.augment.views,
+            seed=experiment.seed,
+            **options,
+        )
+        views = augmented.values
+
+    def training(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
+        return np.asarray(views[epoch % len(views)][rows])
+
+    def plain(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
+        return np.asarray(plain_features.values[0][rows])
+
+    return _parts(experiment, dataset, plain_features.errors, training, plain)
+
+
+def _parts(experiment: Experiment, dataset: Dataset, errors: dict[int, str], training: Any, plain: Any) -> Parts:
+    unreadable = {str(Path(dataset.frame["path"].iloc[row])): reason for row, reason in sorted(errors.items())}
+    if unreadable:
+        path, reason = next(iter(unreadable.items()))
+        warnings.warn(
+            f"{len(unreadable)} of {len(dataset)} images cannot be read and are left out, such as {path}: {reason}",
+            stacklevel=2,
+        )
+    readable = ~np.isin(np.arange(len(dataset)), list(errors))
+    split = dataset.frame["split"].to_numpy(dtype=object)
+    train_rows = np.flatnonzero(readable & (split == "train"))
+    validation_rows = np.flatnonzero(readable & (split == "validation"))
+    labels = dataset.labels
+    if len(np.unique(labels[train_rows])) < len(dataset.class_names):
+        raise DatasetError("after leaving out what cannot be read, a class has no image to train on")
+    weights = class_weights(experiment, labels[train_rows])
+    train = Examples(lambda rows, epoch: training(train_rows[rows], epoch), labels[train_rows], weights)
+    validation = Examples(
+        lambda rows, epoch: plain(validation_rows[rows], epoch),
+        labels[validation_rows],
+        np.ones(len(validation_rows), np.float32),
+    )
+    return Parts(train, validation if len(validation_rows) else None, unreadable)
