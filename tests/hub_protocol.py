@@ -77,6 +77,8 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.closing.wait()
             raise ConnectionResetError
         time.sleep(fault.delay)
+        if fault.meanwhile is not None:
+            fault.meanwhile()
         if fault.status is not None:
             self._json({"error": HTTPStatus(fault.status).phrase}, fault.status, **fault.headers)
             raise BrokenPipeError  # answered; the connection is not used again

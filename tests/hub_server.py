@@ -13,14 +13,16 @@ files are served by a redirect to another host (here `localhost` beside `127.0.0
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hub_protocol import Handler
 from hub_state import READ, WRITE, Fault, File, Repo, is_large
 
-__all__ = ["READ", "WRITE", "Hub"]
+__all__ = ["READ", "WRITE", "Hub", "hub"]
 
 
 class Hub:
@@ -78,3 +80,25 @@ class Hub:
     def count(self, pattern: str = "") -> int:
         """How many requests `pattern` is found in."""
         return sum(re.search(pattern, request) is not None for request in self.requests)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A running Hub that the client in this process talks to, with an empty cache, as a user who may write.
+
+    The client reads its environment when it is imported, so its constants are set as that would have set them.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    with Hub() as hub:
+        monkeypatch.setenv("HF_TOKEN", WRITE)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        yield hub

@@ -1,7 +1,7 @@
 """What the loopback Hub holds: repositories, their commits and files, who may do what, and the faults to come."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 WRITE, READ = "hf_write", "hf_read"
@@ -74,6 +74,8 @@ class Fault:
     """Close the connection when so many bytes of the content were sent."""
     tamper: bool = False
     """Send other content of the same size."""
+    meanwhile: Callable[[], object] | None = None
+    """Called while the request waits: what somebody else does at that moment."""
     times: float = float("inf")
     """How many requests it lasts."""
 

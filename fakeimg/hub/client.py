@@ -34,7 +34,7 @@ class Address:
         """
         repo, _, written = text.removeprefix(SCHEME).partition("@")
         # One owner, one name: the client would otherwise take "name" alone for a repository of the Hub itself.
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo, re.ASCII):
+        if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo, re.ASCII):
             raise HubError(f"{text!r} names no repository; write owner/name or hf://owner/name@revision")
         if written and revision and written != revision:
             raise HubError(f"{text!r} asks for revision {written!r}, the option for {revision!r}; give one")
@@ -75,7 +75,10 @@ def first_answer(ask: Callable[[float], Answer]) -> Answer:
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    return future.result(timeout=PATIENCE)
+    try:
+        return future.result(timeout=PATIENCE)
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {PATIENCE:g} seconds") from None
 
 
 def unreachable(error: Exception) -> bool:
@@ -136,9 +139,9 @@ def explain(error: Exception, address: Address) -> str | None:
         case ValueError() | RuntimeError() if isinstance(error.__cause__, Exception):
             return explain(error.__cause__, address)  # an upload's thread, or a forced download
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
-            return f"no room on the disk for {address}; free some, or move the cache: --cache-dir, or HF_HOME"
-        case PermissionError():
-            return f"may not write {error.filename}; choose a cache with --cache-dir or HF_HOME"
+            return f"no room on the disk for {address}; free some, or move the cache with HF_HOME or cache_dir"
+        case PermissionError() | NotADirectoryError():
+            return f"cannot write {error.filename} ({error.strerror}); choose another place: out, cache_dir or HF_HOME"
         case OSError() if "Consistency check failed" in str(error):
             return f"the connection broke while a file of {address} was sent; nothing was kept of it, run it again"
         case TimeoutError():
@@ -151,7 +154,7 @@ def _explain_status(error: Exception, address: Address) -> str:
     said = _first_line(getattr(error, "server_message", None) or "")
     match response.status_code:
         case 401:
-            return "the Hub refuses the token; run `hf auth login` again, or check HF_TOKEN"
+            return "the Hub refuses the token, or there is none; run `hf auth login`, or set HF_TOKEN to a valid one"
         case 403:
             return f"the token may not do that to {address.repo} ({said}); take one that may: {_page()}/settings/tokens"
         case 409:
@@ -164,7 +167,7 @@ def _explain_status(error: Exception, address: Address) -> str:
         case status if status >= 500:
             return f"the Hub has trouble (status {status}); try again in a few minutes"
         case status:
-            return f"the Hub refuses (status {status}): {said}"
+            return f"{_page()} refuses (status {status}{f': {said}' if said else ''}); check that it is a Hub"
 
 
 def _no_connection(error: BaseException) -> str:

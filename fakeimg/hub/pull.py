@@ -1,7 +1,7 @@
 """Downloading a detector: pinned to a commit, only what its `fakeimg.json` names, every byte checked.
 
 The files live in the cache of `huggingface_hub`, shared with every other tool that uses it. The client checks sizes
-alone, so each file is compared here with two hashes: the one by which the cache names it, and the one in `fakeimg.json`.
+alone, so each file is compared here with two hashes: the one the cache names it by, and the one in `fakeimg.json`.
 """
 
 import re
@@ -83,7 +83,7 @@ def load(source: Path | str = "bundled", *, revision: str | None = None, **hub: 
     if revision is not None:
         raise HubError(f"{text!r} has no revisions; give one with {SCHEME}owner/name")
     if text == "bundled":
-        return Detector.open(Path(__file__).parents[1] / "pretrained", name="bundled")
+        return Detector.open(Path(__file__).parents[1] / "pretrained", name="bundled", own_graph=True)
     if not Path(text).exists() and re.fullmatch(r"[\w.-]+/[\w.-]+(@\S+)?", text, re.ASCII):
         raise ModelError(f"no model folder {text!r}; did you mean {SCHEME}{text}?")
     return Detector.open(Path(text))
@@ -183,7 +183,7 @@ class _Source:
         return folder
 
     def _fetch(self, name: str, commit: str, content: str | None = None, *, force: bool) -> Path:
-        """One file, from the cache or the Hub; a bad copy is thrown away, so that it harms nobody, and asked for anew."""
+        """One file, from the cache or the Hub; a bad copy is thrown away, so as to harm nobody, and asked for anew."""
         from huggingface_hub import hf_hub_download
 
         for _ in range(2):
