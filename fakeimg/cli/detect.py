@@ -22,7 +22,17 @@ WORDS = {
     "out-of-domain": "not a face I can judge",
     None: "cannot be read",
 }
-FIELDS = "path status verdict probability_fake threshold_fake threshold_real model model_sha256 reason".split()
+FIELDS = [
+    "path",
+    "status",
+    "verdict",
+    "probability_fake",
+    "threshold_fake",
+    "threshold_real",
+    "model",
+    "model_sha256",
+    "reason",
+]
 
 
 def detect(
