@@ -79,7 +79,7 @@ def read_folder(folder: Path, classes: Sequence[str]) -> "pd.DataFrame":
                 names[kind] = name
                 spelt[name].add(folders.pop(0))
         if "label" in names:
-            rows.append({"path": image.as_posix(), "source": folders[0] if folders else None, **names})
+            rows.append({"path": image.as_posix(), **names, **({"source": folders[0]} if folders else {})})
         elif folders:
             strangers.add(folders[0])
     if strangers:
@@ -95,7 +95,7 @@ def read_folder(folder: Path, classes: Sequence[str]) -> "pd.DataFrame":
                 f"{folder}: the folders {' and '.join(sorted(folders_of))} would both be {name!r}; keep one"
             )
     # As plain objects, since a file name need not be valid Unicode.
-    return pd.DataFrame(rows, columns=["path", "label", "source", "split"], dtype=object).fillna(float("nan"))
+    return pd.DataFrame(rows, columns=["path", "label", "source", "split"], dtype=object)
 
 
 def read_manifest(manifest: Path, classes: Sequence[str]) -> "pd.DataFrame":

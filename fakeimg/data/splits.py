@@ -172,7 +172,7 @@ def _largest_remainder(total: int, shares: NDArray[np.float64]) -> NDArray[np.in
 
 
 def _clean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without the last digits' noise, by which 700 · 0.1 would be rounded up to 71."""
+    """Without the noise of the last digits: 100 · 0.07 is 7, and leaves no remainder to hand out."""
     return np.round(values, 7)
 
 
