@@ -2,7 +2,7 @@
 
 Pillow alone is not enough here. Its switch for truncated files is one flag for the whole process, so two threads cannot
 disagree about it; it accepts files whose last bytes are missing; and it parses metadata (EXIF, ICC, text), which can be
-a bomb or set off warnings. So each file is walked once, piece by piece, and Pillow gets its pixels without its metadata.
+a bomb or set off warnings. So each file is walked once, piece by piece, and Pillow gets the pixels without metadata.
 """
 
 import re

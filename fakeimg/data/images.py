@@ -116,8 +116,8 @@ def decode(source: Source, *, truncated: Truncated = "refuse") -> DecodedImage:
     """Read a picture.
 
     The first frame is taken of an animation, the first page of a document. Samples of 16 bits keep their high byte;
-    floating-point samples are 0 to 1, or 0 to 255 when one of them exceeds 1. Colour profiles are not applied: detectors
-    are trained on the numbers as stored. Safe to call from many threads.
+    floating-point samples are 0 to 1, or 0 to 255 when one of them exceeds 1. Colour profiles are not applied: a
+    detector is trained on the numbers as stored. Safe to call from many threads.
 
     Args:
         source: a path, or the content of a file.
@@ -177,7 +177,7 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Read pictures at one size, in order, while the caller works on the batch before.
 
-    Threads decode at most one batch ahead, so memory does not grow with the number of pictures. They end with the
+    Threads decode about one batch ahead, so memory does not grow with the number of pictures. They end with the
     iterator, also when it is closed early.
 
     Args:
@@ -219,7 +219,7 @@ def _batches(
 ) -> Iterator[Batch]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fakeimg-decode")
     try:
-        waiting = deque(pool.submit(read, path) for path in islice(paths, 2 * batch_size))
+        waiting = deque(pool.submit(read, path) for path in islice(paths, max(batch_size, 2 * workers)))
         start = 0
         while waiting:
             results = []

@@ -138,7 +138,7 @@ def check_size(size: tuple[int, int]) -> None:
     Raises:
         ConfigError: it is not.
     """
-    if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
+    if len(size) != 2 or not all(isinstance(side, int | np.integer) and side >= 1 for side in size):
         raise ConfigError(f"size must be (height, width) in whole pixels, both at least 1; received {size}")
 
 

@@ -107,7 +107,7 @@ def exif_orientation(exif: bytes) -> int:
         # Some writers leave out the four bytes that say that no directory follows.
         entries, _ = _directory(exif + b"\0\0\0\0", order, struct.unpack_from(f"{order}I", exif, 4)[0])
         return _known_orientation(_values(exif, order, entries[_ORIENTATION])[0]) if _ORIENTATION in entries else 1
-    except struct.error:
+    except (struct.error, ImageError):
         return 1
 
 
@@ -131,11 +131,14 @@ def _values(data: bytes, order: str, entry: bytes) -> tuple[int, ...]:
     """The whole numbers of an entry.
 
     Raises:
-        struct.error: they lie outside the file, are too many, or are not whole numbers.
+        ImageError: they are too many.
+        struct.error: they lie outside the file, or are not whole numbers.
     """
-    kind, count = struct.unpack_from(f"{order}HI", entry, 2)
-    if kind not in _INTEGERS or not 1 <= count <= MAX_PIECES:
-        raise struct.error("not a short list of whole numbers")
+    tag, kind, count = struct.unpack_from(f"{order}HHI", entry)
+    if count > MAX_PIECES:
+        raise ImageError(f"absurd TIFF: tag {tag} has {count} values")
+    if kind not in _INTEGERS or count == 0:
+        raise struct.error("not whole numbers")
     layout = f"{order}{count}{_INTEGERS[kind]}"
     if struct.calcsize(layout) <= 4:
         return struct.unpack_from(layout, entry, 8)
