@@ -1,0 +1,34 @@
+# Each target does all of its own set-up; the network is used for packages alone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: quickstart test check demo bench clean
+
+quickstart: $(STAMP)
+	$(BIN)/fakeimg quickstart --out quickstart
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: $(STAMP)
+	$(BIN)/fakeimg demo
+
+bench: $(STAMP)
+	$(BIN)/python experiments/benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) quickstart
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "fakeimg needs Python 3.11 to 3.13, not " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
