@@ -3,9 +3,7 @@
 import hashlib
 import html
 import json
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fakeimg.data.hashes import content_hashes
 from fakeimg.data.layouts import MANIFESTS, OPTIONAL, REQUIRED, SPLITS, read_layout, rebase
 from fakeimg.errors import DatasetError, did_you_mean
-from fakeimg.files import replacing, sha256
+from fakeimg.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,14 +149,12 @@ class Dataset:
         return Dataset(self.frame.assign(**columns), self.root, self.class_names)
 
     def content_hashes(self) -> list[str | None]:
-        """The SHA-256 of each file, None where it cannot be read; read once, then remembered."""
+        """The SHA-256 of each file, None where it cannot be read; remembered while the file is unchanged."""
         return list(self._content_hashes)
 
     @cached_property
     def _content_hashes(self) -> list[str | None]:
-        # Hashing and reading both let go of the interpreter lock.
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            return list(pool.map(_hash_or_none, self.paths))
+        return content_hashes(self.paths)
 
     def fingerprint(self) -> str:
         """One SHA-256 over every path, label and file content, whatever the rows' order and wherever `root` is."""
@@ -198,10 +195,3 @@ def _only(frame: "pd.DataFrame", sources: Sequence[str]) -> "pd.DataFrame":
             known = f"it has {', '.join(have)}" if have else "it names none"
             raise DatasetError(f"this data has no source {name!r}; {known}{did_you_mean(name, have)}")
     return frame[frame["source"].isin(list(sources))]
-
-
-def _hash_or_none(path: Path) -> str | None:
-    try:
-        return sha256(path)
-    except OSError:
-        return None

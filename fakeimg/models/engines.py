@@ -108,7 +108,7 @@ def export_graph(model: Any, folder: Path) -> Path:
 
     with tempfile.TemporaryDirectory() as name:
         made = Path(name) / "model.xml"
-        model.export(made, format="openvino", verbose=False)
+        model.export(str(made), format="openvino", verbose=False)
         write_bytes(folder / "model.bin", made.with_suffix(".bin").read_bytes())
         write_bytes(folder / "model.xml", made.read_bytes())
     return folder / "model.xml"
