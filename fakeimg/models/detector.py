@@ -20,7 +20,8 @@ from fakeimg.models.artifact import (
     verify,
     write_artifact,
 )
-from fakeimg.models.decision import DomainGuard, OperatingPoint, calibrated, verdict
+from fakeimg.models.decision import OperatingPoint, calibrated, verdict
+from fakeimg.models.domain import DomainGuard
 from fakeimg.models.engines import (
     Engine,
     EngineName,
@@ -62,7 +63,7 @@ class Detector:
         self.guard = guard
         self._build = build
         self._graph = graph
-        self._engines: dict[tuple[str, Precision], Engine] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
 
     @classmethod
     def of(
@@ -144,6 +145,17 @@ class Detector:
             else:
                 graph = self._graph or exported_graph(self._graph_key(), lambda: with_embedding(self.model))
                 self._engines[key] = OpenVINOEngine(graph, precision)
+        return self._engines[key]
+
+    def trunk_engine(self, name: EngineName = "auto") -> Engine:
+        """What runs the trunk: a function from images (n, h, w, 3) to one output, feature maps (n, h', w', c)."""
+        key = ("trunk", choose_engine(name))
+        if key not in self._engines:
+            if key[1] == "tensorflow":
+                self._engines[key] = TensorFlowEngine(self.trunk)
+            else:
+                graph = exported_graph(f"trunk-{self._graph_key()}", lambda: self.trunk)
+                self._engines[key] = OpenVINOEngine(graph)
         return self._engines[key]
 
     def logits(self, images: NDArray[Any], *, engine: EngineName = "auto") -> NDArray[np.float64]:

@@ -17,8 +17,9 @@ from fakeimg.evaluation.operating_point import choose_operating_point
 from fakeimg.files import replacing, write_json, write_text
 from fakeimg.models.artifact import SPEC_FILE, DataRecord, DetectorSpec
 from fakeimg.models.backbones import load_weights
-from fakeimg.models.decision import DomainGuard, OperatingPoint, calibrated
+from fakeimg.models.decision import OperatingPoint, calibrated
 from fakeimg.models.detector import Detector
+from fakeimg.models.domain import DomainGuard
 from fakeimg.models.network import Architecture, build_network, has_pool, head_of, set_trainable, trunk_of
 from fakeimg.progress import progress_bar
 from fakeimg.training.fitting import compile_model, fit, predict_logits
