@@ -4,6 +4,7 @@ Every good file shows the same picture, `PICTURE`, so that what comes out of the
 in.
 """
 
+import functools
 import io
 import os
 import struct
@@ -75,6 +76,7 @@ def encode(image: Image.Image, format: str, **options: object) -> bytes:
     return stream.getvalue()
 
 
+@functools.cache
 def good_files() -> dict[str, tuple[bytes, Expectation]]:
     """Files that show `PICTURE`, one for each way to store it."""
     rgb = Image.fromarray(PICTURE)
@@ -250,6 +252,7 @@ def write_corpus(folder: Path) -> dict[str, Expectation]:
     return expected
 
 
+@functools.cache
 def metadata_bombs() -> dict[str, tuple[bytes, Expectation]]:
     """Good pictures whose metadata would fill the memory, or set off warnings, if they were unpacked."""
     packed = zlib.compress(bytes(100_000_000), 9)  # 100 MB in 100 kB

@@ -250,7 +250,7 @@ def _tiff(data: bytes) -> Container:
 
 
 def _avif(data: bytes) -> Container:
-    at, complete, pixels, width, height, exif = 0, True, data, 0, 0, False
+    at, complete, pixels, width, height, exif = 0, False, data, 0, 0, False
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         if size == 1:
@@ -259,8 +259,10 @@ def _avif(data: bytes) -> Container:
         if end > len(data) or (size and size < 8):
             complete = False
             break
+        complete = complete or kind == b"mdat"  # the coded picture; it may also lie inside "meta", as "idat"
         if kind == b"meta":
             meta = data[at:end]
+            complete = b"idat" in meta
             exif = b"Exif" in meta
             # An item of unknown type is ignored, so its EXIF is never parsed.
             pixels = data[:at] + meta.replace(b"Exif", b"skip") + data[end:]
