@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUFFICIENT = 30
 SIGNIFICANT = 0.05
 MISSING = "(missing)"
-CROSS = " × "  # noqa: RUF001
+CROSS = " × "
 PERMUTATIONS = 10_000
 _DISTINCT = 10  # a numeric attribute with more values than this is cut into quarters
 _LABEL_MIX = 0.1  # shares of fakes further apart than this are worth a note

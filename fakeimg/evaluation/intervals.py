@@ -1,5 +1,6 @@
 """How far a measured number may lie from the true one: two-sided 95 % intervals, never of zero width."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan, nan, sqrt
@@ -196,10 +197,12 @@ def bootstrap(
     codes = group_codes(groups, n)
     independent = int(codes.max()) + 1
     if groups is None:
+        from scipy.stats import DegenerateDataWarning
         from scipy.stats import bootstrap as resample
 
-        with np.errstate(all="ignore"):
-            rows = np.arange(n)
+        rows = np.arange(n)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", DegenerateDataWarning)  # answered below
             result: Any = resample(
                 (rows,),
                 lambda chosen: statistic(*(column[chosen] for column in columns)),
