@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fakeimg.config import Experiment
     from fakeimg.data.dataset import Dataset
     from fakeimg.errors import ConfigError, DatasetError, FakeimgError, HubError, ImageError, ModelError
+    from fakeimg.hub.publish import PushResult, push
+    from fakeimg.hub.pull import load, pull
     from fakeimg.models.detector import Detector
 
 _HOMES = {
@@ -23,6 +25,10 @@ _HOMES = {
     "HubError": "fakeimg.errors",
     "ImageError": "fakeimg.errors",
     "ModelError": "fakeimg.errors",
+    "PushResult": "fakeimg.hub.publish",
+    "load": "fakeimg.hub.pull",
+    "pull": "fakeimg.hub.pull",
+    "push": "fakeimg.hub.publish",
 }
 
 __all__ = [
@@ -35,6 +41,10 @@ __all__ = [
     "HubError",
     "ImageError",
     "ModelError",
+    "PushResult",
+    "load",
+    "pull",
+    "push",
 ]
 __version__ = version("fakeimg")
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):
-    def __init__(self, status: int, message: str, code: str | None = None, **body: Any) -> None:
+    def __init__(
+        self, status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None, **body: Any
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.body = status, code, {"error": message, **body}
+        self.status = status
+        self.headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {}), **(headers or {})}
+        self.body = {"error": message, **body}
 
 
 Answer = Callable[[], None]
@@ -59,8 +63,7 @@ class Handler(BaseHTTPRequestHandler):
                 answer = self._route(self.command, url.path)
             answer()
         except Refused as refusal:
-            headers = {"X-Error-Message": str(refusal)} | ({"X-Error-Code": refusal.code} if refusal.code else {})
-            self._json(refusal.body, refusal.status, **headers)
+            self._json(refusal.body, refusal.status, **refusal.headers)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
@@ -80,8 +83,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault.meanwhile is not None:
             fault.meanwhile()
         if fault.status is not None:
-            self._json({"error": HTTPStatus(fault.status).phrase}, fault.status, **fault.headers)
-            raise BrokenPipeError  # answered; the connection is not used again
+            raise Refused(fault.status, HTTPStatus(fault.status).phrase, headers=fault.headers)
 
     # ---- answers ---------------------------------------------------------------------------------------------
 
@@ -392,8 +394,7 @@ class Handler(BaseHTTPRequestHandler):
         file = commit.files.get(path)
         headers = {"X-Repo-Commit": commit.oid}
         if file is None:
-            body, code = {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"}
-            return lambda: self._json(body, 404, **headers, **code)
+            raise Refused(404, "Entry not found", "EntryNotFound", headers)
         headers |= {"ETag": f'"{file.oid}"', "Content-Disposition": f'inline; filename="{path}";'}
         if not file.large:
             return lambda: self._content(file.content, **headers)

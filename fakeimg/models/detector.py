@@ -32,6 +32,7 @@ from fakeimg.models.engines import (
     exported_graph,
 )
 from fakeimg.models.predictions import Predictions
+from fakeimg.models.pretrained import Pretrained
 
 if TYPE_CHECKING:
     from fakeimg.data.dataset import Dataset
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     Images = Dataset | NDArray[np.uint8] | str | Path | Sequence[str | Path | NDArray[np.uint8]]
 
 
-class Detector:
+class Detector(Pretrained):
     """Scores images.
 
     Make one with `fakeimg.load` or `fakeimg.train`. The Keras model is built when it is first needed: scoring through
