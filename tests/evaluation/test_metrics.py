@@ -26,7 +26,7 @@ def scored():
 
 @pytest.fixture(scope="module")
 def result(scored):
-    labels, probability = scored
+    labels, _ = scored
     point = OperatingPoint(threshold_fake=0.7, threshold_real=0.3, temperature=1.5)
     sources = np.array(["flickr", "stylegan"], object)[labels]
     sources[:7] = None
@@ -63,7 +63,9 @@ def test_the_values_are_scikit_learns(scored, result):
         "f1": sklearn_metrics.f1_score(labels, called),
     }
     assert {name: result[name]["value"] for name in expected} == pytest.approx(expected)
-    assert result["calibration"]["brier"]["value"] == pytest.approx(sklearn_metrics.brier_score_loss(labels, probability))
+    assert result["calibration"]["brier"]["value"] == pytest.approx(
+        sklearn_metrics.brier_score_loss(labels, probability)
+    )
     assert result["calibration"]["log_loss"] == pytest.approx(sklearn_metrics.log_loss(labels, probability))
     assert result["confusion"]["matrix"] == sklearn_metrics.confusion_matrix(labels, called).tolist()
     report = sklearn_metrics.classification_report(labels, called, target_names=["real", "fake"], output_dict=True)
@@ -108,7 +110,9 @@ def test_a_claim_about_one_per_cent_is_refused_below_381_photographs():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], [380, 50])
     tpr = evaluate_scores(labels, rng.random(430))["tpr_at_fpr"]
-    assert tpr["0.01"]["refused"].startswith("380 reals are too few: even without one false alarm the true rate could be")
+    assert tpr["0.01"]["refused"].startswith(
+        "380 reals are too few: even without one false alarm the true rate could be"
+    )
     assert "value" in tpr["0.05"]
 
 
@@ -116,7 +120,11 @@ def test_sources_add_up_and_a_missing_one_is_named(scored, result):
     table = result["by_source"]
     assert set(table) == {"(missing)", "flickr", "stylegan"}
     assert sum(row["n"] for row in table.values()) == result["n"] == 1200
-    assert (table["flickr"]["label"], table["stylegan"]["label"], table["(missing)"]["label"]) == ("real", "fake", "mixed")
+    assert (table["flickr"]["label"], table["stylegan"]["label"], table["(missing)"]["label"]) == (
+        "real",
+        "fake",
+        "mixed",
+    )
     right = sum(row["accuracy"]["value"] * row["n"] for row in table.values())
     assert right == pytest.approx(result["accuracy"]["value"] * 1200)
 

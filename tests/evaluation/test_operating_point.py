@@ -22,7 +22,9 @@ def test_no_more_reals_are_called_fake_than_allowed(rate):
     assert (calls[labels == 1] == "real").mean() <= 0.1
     assert point.false_alarms["value"] == pytest.approx(false_alarms)
     assert point.threshold_real < point.threshold_fake
-    assert (calls == "inconclusive").sum() == ((probability >= point.threshold_real) & (probability < point.threshold_fake)).sum()
+    assert (calls == "inconclusive").sum() == (
+        (probability >= point.threshold_real) & (probability < point.threshold_fake)
+    ).sum()
 
 
 def test_the_promise_holds_on_average_for_new_images():
