@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fakeimg.data.containers import Container, scan
 from fakeimg.data.pixels import Framing, Pixels, check_option, check_size, resize, to_rgb, upright
 from fakeimg.data.source import LARGE, MAX_BYTES, Source, only_image_errors, read_source
+from fakeimg.data.tiff import silence_libtiff
 from fakeimg.errors import ConfigError, DatasetError, ImageError
 
 if TYPE_CHECKING:
@@ -287,9 +288,16 @@ def _check_size(width: int, height: int) -> None:
 
 def _open(container: Container) -> "ImageFile.ImageFile":
     """Pillow's reader of this one format: `Image.open` would try others, and warn about sizes we have checked."""
+    if container.format == "TIFF":
+        silence_libtiff()
     module, name = _PLUGINS[container.format].split(".")
     reader = getattr(importlib.import_module(f"PIL.{module}"), name)
-    image: ImageFile.ImageFile = reader(io.BytesIO(container.pixels))
+    try:
+        image: ImageFile.ImageFile = reader(io.BytesIO(container.pixels))
+    except Exception as error:  # of many kinds; see `only_image_errors`
+        if container.complete:
+            raise
+        raise ImageError("truncated before its first pixel") from error
     return image
 
 
@@ -302,10 +310,11 @@ def _load(image: "ImageFile.ImageFile", container: Container, truncated: Truncat
             raise
         # What was decoded before the data ended is there; without tiles to read, load() hands it out.
         image.tile = []
-        image.load()
-        if image.getbbox(alpha_only=False) is None:
-            raise ImageError("truncated before its first pixel") from error
-        return True
+        with suppress(Exception):  # some libraries hand out nothing of what they have
+            image.load()
+            if image.getbbox(alpha_only=False) is not None:
+                return True
+        raise ImageError("truncated before its first pixel") from error
     return not container.complete
 
 

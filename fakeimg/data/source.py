@@ -12,6 +12,7 @@ Source = Path | str | bytes
 
 MAX_BYTES = 256 * 2**20
 """Holds 64 megapixels of uncompressed RGBA."""
+_TOO_LARGE = f"larger than {MAX_BYTES // 2**20} MiB"
 LARGE_BYTES = 32 * 2**20
 """A file over this size is read and decoded alone."""
 LARGE = threading.RLock()
@@ -51,6 +52,8 @@ def read_source(source: Source, turn: ExitStack) -> bytes:
                 raise ImageError("a folder, not a file")
             if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device would wait for ever
                 raise ImageError("not a regular file")
+            if status.st_size > MAX_BYTES:
+                raise ImageError(_TOO_LARGE)
             if status.st_size > LARGE_BYTES:
                 turn.enter_context(LARGE)
             with open(source, "rb") as file:
@@ -62,5 +65,5 @@ def read_source(source: Source, turn: ExitStack) -> bytes:
     else:
         raise ImageError(f"expected a path or bytes; received {type(source).__name__}")
     if len(data) > MAX_BYTES:
-        raise ImageError(f"larger than {MAX_BYTES // 2**20} MiB")
+        raise ImageError(_TOO_LARGE)
     return data

@@ -1,7 +1,10 @@
 """TIFF directories: the header of a TIFF file, and of the EXIF that other formats carry (TIFF 6.0, section 2)."""
 
+import ctypes
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 from fakeimg.errors import ImageError
 
@@ -9,8 +12,8 @@ MAX_PIECES = 100_000
 """Strips, tiles or pages in one file; a 64-megapixel file has a few ten thousand at most."""
 MAX_TILE = 2**26
 """Pixels in one tile."""
-MAX_SAMPLES = 8
-"""Samples in one pixel."""
+MAX_SAMPLES = 6
+"""Samples in one pixel; Pillow reads no more."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _INTEGERS = {1: "B", 3: "H", 4: "I"}
@@ -82,6 +85,8 @@ def read_tiff(data: bytes) -> Tiff:
         count = struct.unpack_from(f"{order}I", first[tag], 4)[0]
         if count > MAX_PIECES or (tag in _SCALARS and count != 1):
             raise ImageError(f"absurd TIFF: tag {tag} has {count} values")
+        if not _inside(data, order, first[tag]):
+            raise struct.error("values outside the file")
     number = {tag: _values(data, order, first[tag])[0] for tag in (_SCALARS | {_BITS, _ORIENTATION}) & first.keys()}
     if number.get(_TILE_WIDTH, 1) * number.get(_TILE_LENGTH, 1) > MAX_TILE or number.get(_SAMPLES, 1) > MAX_SAMPLES:
         raise ImageError("absurd TIFF: tiles or samples of impossible size")
@@ -109,6 +114,19 @@ def exif_orientation(exif: bytes) -> int:
         return _known_orientation(_values(exif, order, entries[_ORIENTATION])[0]) if _ORIENTATION in entries else 1
     except (struct.error, ImageError):
         return 1
+
+
+@cache
+def silence_libtiff() -> None:
+    """Stop libtiff from printing what it finds in a damaged file; Pillow raises it anyway.
+
+    Pillow switches off libtiff's warnings, but has no setting for its errors. Where its library cannot be reached by
+    name, they are printed to stderr as before.
+    """
+    from PIL import _imaging
+
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 def _order(data: bytes) -> str:
@@ -145,13 +163,17 @@ def _values(data: bytes, order: str, entry: bytes) -> tuple[int, ...]:
     return struct.unpack_from(layout, data, struct.unpack_from(f"{order}I", entry, 8)[0])
 
 
+def _inside(data: bytes, order: str, entry: bytes) -> bool:
+    """Whether the values of an entry lie inside the file."""
+    kind, count, start = struct.unpack_from(f"{order}HII", entry, 2)
+    size = _SIZES.get(kind, 0) * count
+    return bool(size <= 4 or start + size <= len(data))
+
+
 def _page_complete(data: bytes, order: str, entries: Entries) -> bool:
     """Whether every value and every strip or tile of a page lies inside the file."""
-    for entry in entries.values():
-        kind, count, start = struct.unpack_from(f"{order}HII", entry, 2)
-        size = _SIZES.get(kind, 0) * count
-        if size > 4 and start + size > len(data):
-            return False
+    if not all(_inside(data, order, entry) for entry in entries.values()):
+        return False
     for offsets, counts in ((273, 279), (324, 325)):
         if offsets in entries and counts in entries:
             starts = _values(data, order, entries[offsets])

@@ -391,12 +391,12 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path) -> Non
 import itertools
 from fakeimg.data.images import read_batches
 def pages(): return int(open("/proc/self/statm").read().split()[1])
-for batch, _ in enumerate(read_batches(itertools.repeat({str(path)!r}, 2400), (180, 180))):
+for batch, _ in enumerate(read_batches(itertools.repeat({str(path)!r}, 1400), (180, 180))):
     if batch == 14: early = pages()
 print((pages() - early) * 4096)
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert int(ended.stdout) < 20e6  # 1,900 pictures of 270 kB, were they kept, would be 500 MB
+    assert int(ended.stdout) < 20e6  # 900 pictures of 97 kB, were they kept, would be 90 MB
 
 
 def test_images_are_found_below_a_folder_in_order(tmp_path: Path) -> None:
