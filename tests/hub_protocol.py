@@ -196,6 +196,8 @@ class Handler(BaseHTTPRequestHandler):
                 data = yaml.safe_load(front[1])
                 if not isinstance(data, dict):
                     errors.append({"message": "metadata is not a mapping"})
+                elif not isinstance(data.get("pipeline_tag", ""), str):
+                    errors.append({"message": '"pipeline_tag" must be a string'})
             except yaml.YAMLError as error:
                 errors.append({"message": str(error)})
         return lambda: self._json({"errors": errors, "warnings": warnings}, 400 if errors else 200)

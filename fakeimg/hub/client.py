@@ -135,7 +135,8 @@ def explain(error: Exception, address: Address) -> str | None:
         case errors.LocalTokenNotFoundError():
             return "no token is stored on this machine; run `hf auth login`, set HF_TOKEN, or pass a token"
         case ValueError() if "metadata in README.md" in str(error):
-            return f"the Hub refuses the metadata of README.md: {_first_line(str(error).partition('README.md.')[2])}"
+            said = _first_line(str(error).partition("README.md.")[2])
+            return f"the Hub refuses the metadata at the top of README.md: {said or 'correct it'}"
         case ValueError() | RuntimeError() if isinstance(error.__cause__, Exception):
             return explain(error.__cause__, address)  # an upload's thread, or a forced download
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):

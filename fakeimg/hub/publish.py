@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fakeimg.errors import HubError
-from fakeimg.hub.card import has_metadata, render_card
+from fakeimg.hub.card import check_metadata, has_metadata, render_card
 from fakeimg.hub.client import Address, first_answer, translated
+from fakeimg.hub.evidence import own_evaluation, record_evidence
 from fakeimg.models.artifact import CARD_FILE, SPEC_FILE, read_spec, verify
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ def push(
     tag: str | None = None,
     parent_commit: str | None = None,
     create_pr: bool = False,
+    evaluation: Path | str | None = None,
 ) -> PushResult:
     """Publish the detector in a folder on the Hugging Face Hub.
 
-    The folder is not changed. Its README.md is published as it is when it opens with metadata (a `---` block); any
-    other is replaced by a model card written from `fakeimg.json`. Pushing the same files again makes no commit.
+    What `fakeimg evaluate` measured is recorded in its `fakeimg.json` first, and the model card is written from that; a
+    README.md that opens with metadata of its own (a `---` block) is published as it is. Pushing the same files again
+    makes no commit.
 
     Args:
         model_dir: a folder that `Detector.save` wrote.
@@ -52,6 +55,7 @@ def push(
         tag: a name for this version, such as "v1.0", that is not taken yet.
         parent_commit: push only if this is still the newest commit; what is newest when the push starts when None.
         create_pr: propose the commit as a pull request instead.
+        evaluation: the folder that `fakeimg evaluate` wrote; the newest one inside `model_dir` when None.
     Raises:
         ModelError: no detector in the folder, or a damaged one.
         HubError: not allowed, not reachable, or the repository changed meanwhile; nothing was published then.
@@ -66,9 +70,13 @@ def push(
     folder = Path(model_dir)
     spec = read_spec(folder)
     verify(folder, spec)
+    evaluation = evaluation or own_evaluation(folder)
+    if evaluation is not None:
+        spec = record_evidence(folder, evaluation=evaluation)
     card = (folder / CARD_FILE).read_text(encoding="utf-8") if (folder / CARD_FILE).is_file() else ""
     if not has_metadata(card):
         card = render_card(spec, address.repo)
+    check_metadata(card)
     operations = [CommitOperationAdd(name, folder / name) for name in [*spec.files, SPEC_FILE]]
     operations.append(CommitOperationAdd(CARD_FILE, card.encode()))
     with translated(address):

@@ -145,8 +145,25 @@ def test_without_the_right_to_write(
 
 
 def test_metadata_that_the_hub_refuses(hub: Hub, tmp_path: Path) -> None:
-    folder = make_folder(tmp_path / "model", card="---\n- a list\n---\n# mine\n")
-    assert refused(hub, folder) == "the Hub refuses the metadata of README.md: metadata is not a mapping"
+    folder = make_folder(tmp_path / "model", card="---\nlicense: mit\npipeline_tag: [1]\n---\n# mine\n")
+    said = 'the Hub refuses the metadata at the top of README.md: "pipeline_tag" must be a string'
+    assert refused(hub, folder) == said
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ("- a list", "the metadata of README.md cannot be read"),
+        ("license: [unclosed", "the metadata of README.md cannot be read"),
+        ("license: apache", "README.md states the licence 'apache'; the Hub knows apache-2.0"),
+        ("tags: [face, 1]", "README.md lists tags that are not words"),
+        ("model-index: [{name: x, results: [{task: 1}]}]", "the metadata of README.md cannot be read"),
+    ],
+)
+def test_wrong_metadata_is_found_before_anything_is_sent(hub: Hub, tmp_path: Path, metadata: str, said: str) -> None:
+    folder = make_folder(tmp_path / "model", card=f"---\n{metadata}\n---\n# mine\n")
+    assert said in refused(hub, folder)
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize(

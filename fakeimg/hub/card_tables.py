@@ -1,0 +1,154 @@
+"""The measured parts of a model card as Markdown: every number with its interval, every gap named."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fakeimg.models.artifact import DetectorSpec
+
+NOT_MEASURED = "Not measured."
+ROWS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "auc": "area under the ROC curve",
+    "average_precision": "average precision",
+    "precision": "precision of “fake”",
+    "recall": "recall of fakes",
+    "f1": "F1",
+}
+
+
+def percent(rate: Mapping[str, Any]) -> str:
+    """`98.1 % (97.5 to 98.6)`, or why there is no such number."""
+    if rate.get("value") is None:
+        return str(rate.get("refused", "not measured"))
+    return f"{100 * rate['value']:.1f} % ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    cells = ([str(cell).replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def overall(metrics: Mapping[str, Any]) -> str:
+    """Rates over all images."""
+    if "n" not in metrics:
+        return NOT_MEASURED
+    rows = [(title, percent(metrics[name])) for name, title in ROWS.items() if name in metrics]
+    rows += [
+        (f"fakes found at {float(rate):.0%} false alarms", percent(value))
+        for rate, value in metrics.get("tpr_at_fpr", {}).items()
+    ]
+    error = metrics.get("calibration", {}).get("expected_calibration_error", {})
+    if isinstance(error, Mapping) and error.get("value") is not None:
+        rows.append(("expected calibration error", percent(error)))
+    return f"On {metrics['n']:,} labelled images; 95 % intervals in brackets.\n\n" + table(["", "value"], rows)
+
+
+def by_source(metrics: Mapping[str, Any]) -> str:
+    """Accuracy on each source of images."""
+    sources = metrics.get("by_source")
+    if not sources:
+        return NOT_MEASURED
+    return table(
+        ["source", "label", "images", "accuracy"],
+        [(name, row["label"], f"{row['n']:,}", percent(row["accuracy"])) for name, row in sources.items()],
+    )
+
+
+def by_attribute(metrics: Mapping[str, Any]) -> str:
+    """Accuracy and both kinds of error for each value of each attribute, and what may be concluded."""
+    rows = metrics.get("by_attribute")
+    if not rows:
+        return NOT_MEASURED
+    parts = [metrics["by_attribute_in_words"]] if metrics.get("by_attribute_in_words") else []
+    parts.append(
+        table(
+            ["attribute", "value", "images", "accuracy", "photographs called fake", "fakes called real"],
+            [
+                (
+                    row["attribute"],
+                    row["value"],
+                    f"{row['n']:,}",
+                    *(percent(_rate(row, prefix, name)) for prefix, name in _RATES),
+                )
+                for row in rows
+            ],
+        )
+    )
+    return "\n\n".join(parts)
+
+
+_RATES = (("", "accuracy"), ("fpr_", "fpr"), ("fnr_", "fnr"))
+
+
+def _rate(row: Mapping[str, Any], prefix: str, name: str) -> dict[str, Any]:
+    value = row.get(name)
+    return (
+        {"refused": "–"}
+        if value is None
+        else {"value": value, "low": row[f"{prefix}low"], "high": row[f"{prefix}high"]}
+    )
+
+
+def audit(found: Mapping[str, Any]) -> str:
+    """How well the label can be told without looking at the face."""
+    if not found:
+        return f"{NOT_MEASURED} A network can score high by telling crops, file formats or sources apart instead."
+    parts = [str(found["sentence"])] if found.get("sentence") else []
+    shortcuts = found.get("shortcuts") or []
+    if shortcuts:
+        rows = [(row["name"], percent(row.get("auc", {}))) for row in shortcuts]
+        parts.append(table(["predicting the label from", "AUC"], rows))
+    return "\n\n".join(parts) or NOT_MEASURED
+
+
+def stress(found: Mapping[str, Any]) -> str:
+    """Accuracy as pictures are damaged, one row a perturbation and strength."""
+    rows = found.get("rows") if found else None
+    if not rows:
+        return f"{NOT_MEASURED} Compression and resizing alone can turn verdicts round."
+    return table(
+        ["perturbation", "strength", "applied to", "images", "accuracy"],
+        [
+            (
+                row["perturbation"],
+                row["strength"],
+                row.get("applied_to", "both"),
+                row.get("n", ""),
+                percent(_rate(row, "", "accuracy")),
+            )
+            for row in rows
+        ],
+    )
+
+
+def training_data(spec: DetectorSpec) -> str:
+    """How many images of which class and source, and how they were used."""
+    data = spec.data
+    parts = []
+    if data.images:
+        classes = sorted({name for counts in data.images.values() for name in counts}, key=_order(spec))
+        rows = [(part, *(f"{counts.get(name, 0):,}" for name in classes)) for part, counts in data.images.items()]
+        parts.append(table(["part", *classes], rows))
+    if data.sources:
+        parts.append(
+            "Sources: " + ", ".join(f"{name} ({count:,})" for name, count in sorted(data.sources.items())) + "."
+        )
+    if data.fingerprint:
+        parts.append(f"Fingerprint of the images and labels: `{data.fingerprint}`.")
+    train = spec.experiment.get("train", {})
+    if train:
+        trained = spec.experiment.get("trainable", "head")
+        parts.append(
+            f"Trained layers: {trained}. {train.get('optimizer', '')}, learning rate {train.get('learning_rate', '')}, "
+            f"batches of {train.get('batch_size', '')}, up to {train.get('epochs', '')} epochs, "
+            f"seed {spec.experiment.get('seed', '')}."
+        )
+    return "\n\n".join(parts) or "Not recorded."
+
+
+def _order(spec: DetectorSpec) -> Any:
+    names = spec.architecture.class_names
+    return lambda name: (names.index(name) if name in names else len(names), name)

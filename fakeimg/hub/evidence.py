@@ -1,0 +1,94 @@
+"""Putting what was measured into a detector's `fakeimg.json`, from where the model card tells it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fakeimg.errors import ModelError
+from fakeimg.evaluation.breakdown import breakdown, describe
+from fakeimg.evaluation.predictions import METRICS, PREDICTIONS
+from fakeimg.models.artifact import SPEC_FILE, WEIGHTS_FILE, DetectorSpec, read_spec, verify, write_spec
+
+MOST_VALUES = 20
+_NOT_ATTRIBUTES = {
+    *("path", "label", "source", "generator", "split", "group"),
+    *("status", "verdict", "reason", "loss", "correct"),
+}
+
+
+def record_evidence(
+    model_dir: Path | str,
+    *,
+    evaluation: Path | str | None = None,
+    audit: Path | str | Mapping[str, Any] | None = None,
+    stress: Path | str | Mapping[str, Any] | None = None,
+) -> DetectorSpec:
+    """Record what is known of a detector in its folder; what is not given stays as it was.
+
+    Args:
+        model_dir: the detector's folder.
+        evaluation: the folder that `fakeimg evaluate` wrote for this very detector. Its metrics are recorded, with a
+            breakdown by every attribute that its predictions carry (at most 20 values).
+        audit: what `fakeimg audit --json` printed, or the file that holds it.
+        stress: the same of `fakeimg stress`.
+    Returns:
+        The spec as it now stands in `fakeimg.json`.
+    Raises:
+        ModelError: no detector there, results of another detector, or a file that is not JSON.
+    """
+    folder = Path(model_dir)
+    spec = read_spec(folder)
+    verify(folder, spec)
+    found: dict[str, Any] = {}
+    if evaluation is not None:
+        found["metrics"] = _metrics(Path(evaluation), spec)
+    for name, given in (("audit", audit), ("stress", stress)):
+        if given is not None:
+            found[name] = dict(given) if isinstance(given, Mapping) else _read(Path(given))
+    return write_spec(folder, spec.model_copy(update=found), spec.files)
+
+
+def own_evaluation(model_dir: Path) -> Path | None:
+    """The newest folder inside the detector's own that holds an evaluation of it."""
+    weights = read_spec(model_dir).files[WEIGHTS_FILE].sha256
+    found = [file for file in model_dir.glob(f"*/{METRICS}") if _read(file).get("model", {}).get("sha256") == weights]
+    return max(found, key=lambda file: file.stat().st_mtime).parent if found else None
+
+
+def _metrics(folder: Path, spec: DetectorSpec) -> dict[str, Any]:
+    metrics = _read(folder / METRICS)
+    evaluated = metrics.get("model", {}).get("sha256")
+    if evaluated != spec.files[WEIGHTS_FILE].sha256:
+        raise ModelError(f"{folder / METRICS} is about another model's weights than {SPEC_FILE}; evaluate this one")
+    if (folder / PREDICTIONS).is_file():
+        import pandas as pd
+
+        predictions = pd.read_parquet(folder / PREDICTIONS)
+        attributes = [name for name in predictions.columns if _is_attribute(predictions[name])]
+        if attributes:
+            rows = breakdown(folder, attributes)
+            metrics["by_attribute"] = json.loads(rows.to_json(orient="records"))
+            metrics["by_attribute_in_words"] = describe(rows)
+    return metrics
+
+
+def _is_attribute(column: Any) -> bool:
+    from pandas.api.types import is_numeric_dtype
+
+    name = str(column.name)
+    if name in _NOT_ATTRIBUTES or name.startswith("probability_") or not column.notna().any():
+        return False
+    return bool(is_numeric_dtype(column)) or column.nunique() <= MOST_VALUES
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise ModelError(f"there is no {file}; `fakeimg evaluate MODEL DATA --out DIR` writes {METRICS}") from None
+    except (ValueError, OSError) as error:
+        raise ModelError(f"{file} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"{file} should hold a JSON object, not {type(content).__name__}")
+    return content
