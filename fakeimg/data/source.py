@@ -3,7 +3,8 @@
 import os
 import stat
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fakeimg.errors import ImageError
@@ -19,26 +20,22 @@ LARGE = threading.RLock()
 """Held while a large picture is decoded: one at a time, so that several threads together stay within 1.5 GB."""
 
 
-class only_image_errors:  # noqa: N801
+@contextmanager
+def only_image_errors(source: object) -> Iterator[None]:
     """Turn whatever goes wrong with one picture into an `ImageError` with its name.
 
     Pillow and the libraries under it raise a dozen kinds of error for damaged files, more with each release.
     """
-
-    def __init__(self, source: object) -> None:
-        self.name = None if isinstance(source, bytes) else str(source)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ImageError):
-            raise ImageError(error.reason, self.name) from error.__cause__
-        if isinstance(error, MemoryError):
-            raise ImageError("not enough memory to decode it", self.name) from error
-        if isinstance(error, Exception):
-            detail = " ".join(str(error).split()) or type(error).__name__
-            raise ImageError(f"cannot be decoded ({detail})", self.name) from error
+    name = None if isinstance(source, bytes) else str(source)
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(error.reason, name) from error.__cause__
+    except MemoryError as error:
+        raise ImageError("not enough memory to decode it", name) from error
+    except Exception as error:
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"cannot be decoded ({detail})", name) from error
 
 
 def read_source(source: Source, turn: ExitStack) -> bytes:
