@@ -9,6 +9,7 @@ from typing import Any, Literal
 from fakeimg.errors import ConfigError, did_you_mean
 from fakeimg.files import sha256
 from fakeimg.models import five_conv, resnet
+from fakeimg.models.weights_file import load_whole
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -77,7 +78,7 @@ def load_weights(trunk: Any, name: str, weights: str) -> str:
             raise ConfigError(f'no weights file {weights!r}; give a path, "imagenet" or "none"')
         source = reference(weights=None, include_top=False) if reference else _fresh_copy(trunk)
         try:
-            source.load_weights(file)
+            load_whole(source, file)
         except Exception as error:  # Keras raises whatever h5py or zipfile does
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConfigError(f"{weights} does not hold weights of {name} without its top: {reason}") from None

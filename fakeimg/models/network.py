@@ -1,5 +1,8 @@
 """The one flat network that every detector is: image, feature map, head, logit."""
 
+import os
+import sys
+from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -47,6 +50,7 @@ def build_network(architecture: Architecture, *, seed: int = 0) -> Any:
     Raises:
         ConfigError: unknown backbone, or an image size that it cannot take.
     """
+    import_keras()
     import keras
     from keras import layers
 
@@ -64,6 +68,25 @@ def build_network(architecture: Architecture, *, seed: int = 0) -> Any:
     x = _summarise(x, backbone, architecture.backbone)
     logit = _head(x, architecture.head, len(architecture.class_names), seed)
     return keras.Model(image, logit, name="detector")
+
+
+def import_keras() -> None:
+    """Import Keras and TensorFlow without the notices that TensorFlow's C++ prints on stderr while it starts.
+
+    They cannot be switched off; `TF_CPP_MIN_LOG_LEVEL=0` lets them through.
+    """
+    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import_module("keras")
+        import_module("tensorflow").constant(0)  # the last notices come with the first tensor
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def trunk_of(model: Any) -> Any:

@@ -1,6 +1,7 @@
 """Reading a Keras weights file that may come from a stranger: looked over before anything in it is used."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,16 @@ def load_checked(model: Any, path: Path) -> None:
             f"{path.name} holds {stored:,} numbers, but the network described in fakeimg.json has {expected:,}"
         )
     try:
-        model.load_weights(path)
+        load_whole(model, path)
     except Exception as error:  # Keras raises whatever h5py does
         raise ModelError(f"{path.name} does not fit the network described in fakeimg.json: {_reason(error)}") from None
+
+
+def load_whole(model: Any, path: Path) -> None:
+    """`model.load_weights(path)`, but a layer that the file lacks is an error: Keras leaves it random, with a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Skipping nested container")
+        model.load_weights(path)
 
 
 def stored_numbers(path: Path) -> int:
