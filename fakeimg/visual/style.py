@@ -82,13 +82,13 @@ def picture_axes(axes: "Axes | None", width: float, height: float) -> "Axes":
 def write_figure(axes: "Axes", path: Path | str, *, dpi: int = 160) -> None:
     """Write the figure that `axes` belong to, in the format of the path's suffix, all or nothing."""
     with replacing(path) as temporary:
-        _figure(axes).savefig(temporary, dpi=dpi)
+        _figure(axes).savefig(temporary, dpi=dpi, bbox_inches="tight", pad_inches=0.08)
 
 
 def figure_html(axes: "Axes", alternative: str, *, dpi: int = 110) -> str:
     """The figure that `axes` belong to as an HTML image that needs no file beside it."""
     buffer = io.BytesIO()
-    _figure(axes).savefig(buffer, format="png", dpi=dpi)
+    _figure(axes).savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.08)
     return image_html(buffer.getvalue(), alternative)
 
 

@@ -1,0 +1,121 @@
+"""The map of faces as a picture: thumbnails at their coordinates, borders by cluster."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fakeimg.visual import style
+from fakeimg.visual.thumbnails import crossed, framed, thumbnails
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fakeimg.visual.embedding import EmbeddingMap
+
+_WIDTH, _HEIGHT = 1600, 1120
+_MARGIN = 50
+_SMALLEST_TILE, _LARGEST_TILE = 34, 88
+_SIGNIFICANT = 0.05
+
+
+def plot_map(faces: "EmbeddingMap", ax: "Axes | None" = None) -> "Axes":
+    """Every image is a dot; as many as fit without covering one another are faces, wrong calls before all others."""
+    place = _on_canvas(faces.points)
+    colours = style.cluster_colours(faces.frame["cluster"], faces.fake)
+    tile = int(np.clip(np.sqrt(0.3 * _WIDTH * _HEIGHT / len(faces)), _SMALLEST_TILE, _LARGEST_TILE))
+    wrong = faces.frame["wrong"].to_numpy(bool)
+    shown = _uncovered(place, tile, first=wrong, seed=faces.seed)
+    canvas = np.full((_HEIGHT, _WIDTH, 3), 255, np.uint8)
+    for point, colour in zip(place, colours, strict=True):
+        _dot(canvas, point, style.rgb(colour))
+    pictures = thumbnails([faces.paths[i] for i in shown], tile)
+    for i, picture in zip(shown, pictures, strict=True):
+        marked = crossed(picture) if wrong[i] else picture
+        marked = framed(marked, style.rgb(colours[i]), max(2, tile // 14))
+        top, left = (place[i][::-1] - tile / 2).astype(int)
+        canvas[top : top + tile, left : left + tile] = marked
+    with style.styled():
+        axes = style.picture_axes(ax, 10.0, 7.5)
+        axes.imshow(canvas)
+        _label_clusters(axes, faces, place)
+        axes.set_title(f"{len(faces):,} faces as the network sees them: alike lies together")
+        axes.set_xlabel(_caption(faces, len(shown)), loc="left", color=style.MUTED, fontsize=8, linespacing=1.5)
+        _legend(axes)
+    return axes
+
+
+def is_failing(cluster: Mapping[Any, Any], overall: float) -> bool:
+    """Whether a row of the cluster table errs more than the whole map's share `overall`, beyond chance."""
+    return bool(cluster["p_adjusted"] < _SIGNIFICANT and cluster["error_rate"] > overall)
+
+
+def _on_canvas(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pixel coordinates (n, 2): x to the right, y down; one scale for both."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    room = np.array([_WIDTH, _HEIGHT]) - 2 * _MARGIN
+    scale = float((room / np.maximum(high - low, 1e-9)).min())
+    centred = (points - (low + high) / 2) * scale
+    return np.asarray(centred * [1, -1] + np.array([_WIDTH, _HEIGHT]) / 2)
+
+
+def _uncovered(place: NDArray[np.float64], tile: int, *, first: NDArray[np.bool_], seed: int) -> list[int]:
+    """Images whose tiles do not overlap: those of `first` before the others, otherwise in random order."""
+    shuffled = np.random.default_rng(seed).permutation(len(place))
+    order = shuffled[np.argsort(~first[shuffled], kind="stable")]
+    taken = np.empty((0, 2))
+    chosen: list[int] = []
+    for i in order.tolist():
+        if not (np.abs(taken - place[i]).max(axis=1) < tile + 1).any():
+            taken = np.vstack([taken, place[i]])
+            chosen.append(i)
+    return chosen
+
+
+def _dot(canvas: NDArray[np.uint8], point: NDArray[np.float64], colour: NDArray[np.uint8]) -> None:
+    x, y = point.astype(int)
+    canvas[y - 2 : y + 2, x - 2 : x + 2] = colour
+
+
+def _label_clusters(axes: "Axes", faces: "EmbeddingMap", place: NDArray[np.float64]) -> None:
+    from matplotlib.patheffects import withStroke
+
+    overall = float(faces.frame["wrong"].mean())
+    for row in faces.clusters.to_dict("records"):
+        if row["cluster"] < 0:
+            continue
+        x, y = np.median(place[(faces.frame["cluster"] == row["cluster"]).to_numpy()], axis=0)
+        failing = is_failing(row, overall)
+        words = f"{row['cluster']}: {row['error_rate']:.0%} wrong" if failing else str(row["cluster"])
+        axes.text(
+            x,
+            y,
+            words,
+            ha="center",
+            va="center",
+            fontsize=11 if failing else 9,
+            weight="bold",
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )
+
+
+def _legend(axes: "Axes") -> None:
+    from matplotlib.lines import Line2D
+
+    marks = [
+        Line2D([], [], marker="s", linestyle="", color=style.REAL, label="photograph (cool shades: clusters)"),
+        Line2D([], [], marker="s", linestyle="", color=style.FAKE, label="fake (warm shades: clusters)"),
+        Line2D([], [], marker="s", linestyle="", color=style.NOISE, label="in no cluster"),
+        Line2D([], [], marker="x", linestyle="", color=style.INK, label="called wrongly"),
+    ]
+    axes.legend(handles=marks, loc="upper left", bbox_to_anchor=(0, 0), ncols=4, fontsize=8, borderaxespad=0.6)
+
+
+def _caption(faces: "EmbeddingMap", shown: int) -> str:
+    found = faces.summary()
+    return (
+        f"\n\n{found['clusters']} clusters, {found['noise']:,} faces in none; trustworthiness "
+        f"{faces.trustworthiness:.2f}. {shown:,} faces are shown, wrong calls first; the others are dots.\n"
+        "A cluster with its share of wrong calls errs more than the rest (Fisher's exact test, Holm-corrected, 5 %)."
+    )
