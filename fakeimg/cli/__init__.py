@@ -10,6 +10,8 @@ def main() -> None:
     """Run `fakeimg`; exits 0 ok, 1 failure, 2 usage, 3 audit finding, 4 some inputs unreadable, 130 Ctrl-C."""
     from fakeimg.cli.commands import app
 
+    if not sys.stderr.isatty():  # progress is for terminals; huggingface_hub reads this when it is imported
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         app()  # ends in SystemExit
     except KeyboardInterrupt:

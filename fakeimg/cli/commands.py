@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fakeimg.cli.detect import detect
+from fakeimg.cli.hub import pull, push
 from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print_json, rate, say
 
 app = typer.Typer(
@@ -82,3 +83,5 @@ def evaluate(
 
 
 app.command()(detect)
+app.command()(push)
+app.command()(pull)

@@ -113,12 +113,13 @@ def metadata(spec: DetectorSpec, repo: str) -> "ModelCardData":
 def _opening(spec: DetectorSpec, repo: str) -> str:
     height, width = spec.architecture.image_size
     photographs, *others = spec.architecture.class_names
+    version = [spec.versions["fakeimg"]] if "fakeimg" in spec.versions else []
     return f"""
 # {repo.partition("/")[2]}
 
 Says of a picture of a face whether it is a photograph ("{photographs}") or was made by a generator
 ("{'", "'.join(others)}"). The network is {spec.architecture.backbone}, which sees {height} x {width} pixels and started
-from {spec.started_from}. Made with fakeimg {spec.versions.get("fakeimg", "")} (`pip install fakeimg`).
+from {spec.started_from}. Made with {" ".join(["fakeimg", *version])} (`pip install fakeimg`).
 """
 
 
@@ -185,7 +186,7 @@ def _operating_point(spec: DetectorSpec) -> str:
     else:
         lines.append(f"These thresholds were {point.chosen_on}.")
     if point.max_false_alarms is not None:
-        lines.append(f"The aim was that at most {point.max_false_alarms:.0%} of photographs are called fake.")
+        lines.append(f"The aim was that at most {100 * point.max_false_alarms:g} % of photographs are called fake.")
     measured: Mapping[str, Any] = spec.metrics.get("operating_point", {})
     if "false_alarms" in measured:
         lines.append(

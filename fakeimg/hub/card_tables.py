@@ -6,15 +6,15 @@ from typing import Any
 from fakeimg.models.artifact import DetectorSpec
 
 NOT_MEASURED = "Not measured."
-ROWS = {
+SETTINGS = ("trainable", "weights", "optimizer", "learning_rate", "batch_size", "epochs", "class_weights", "seed")
+SHARES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
-    "auc": "area under the ROC curve",
-    "average_precision": "average precision",
     "precision": "precision of “fake”",
     "recall": "recall of fakes",
     "f1": "F1",
 }
+AREAS = {"auc": "area under the ROC curve", "average_precision": "average precision"}
 
 
 def percent(rate: Mapping[str, Any]) -> str:
@@ -22,6 +22,13 @@ def percent(rate: Mapping[str, Any]) -> str:
     if rate.get("value") is None:
         return str(rate.get("refused", "not measured"))
     return f"{100 * rate['value']:.1f} % ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})"
+
+
+def decimal(rate: Mapping[str, Any]) -> str:
+    """`0.981 (0.975 to 0.986)`, or why there is no such number."""
+    if rate.get("value") is None:
+        return str(rate.get("refused", "not measured"))
+    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -35,14 +42,14 @@ def overall(metrics: Mapping[str, Any]) -> str:
     """Rates over all images."""
     if "n" not in metrics:
         return NOT_MEASURED
-    rows = [(title, percent(metrics[name])) for name, title in ROWS.items() if name in metrics]
+    rows = [(title, percent(metrics[name])) for name, title in SHARES.items() if name in metrics]
+    rows += [(title, decimal(metrics[name])) for name, title in AREAS.items() if name in metrics]
     rows += [
-        (f"fakes found at {float(rate):.0%} false alarms", percent(value))
+        (f"fakes found at {100 * float(rate):g} % false alarms", percent(value))
         for rate, value in metrics.get("tpr_at_fpr", {}).items()
     ]
-    error = metrics.get("calibration", {}).get("expected_calibration_error", {})
-    if isinstance(error, Mapping) and error.get("value") is not None:
-        rows.append(("expected calibration error", percent(error)))
+    if "ece" in metrics.get("calibration", {}):
+        rows.append(("expected calibration error", percent(metrics["calibration"]["ece"])))
     return f"On {metrics['n']:,} labelled images; 95 % intervals in brackets.\n\n" + table(["", "value"], rows)
 
 
@@ -71,7 +78,7 @@ def by_attribute(metrics: Mapping[str, Any]) -> str:
                     row["attribute"],
                     row["value"],
                     f"{row['n']:,}",
-                    *(percent(_rate(row, prefix, name)) for prefix, name in _RATES),
+                    *(percent(_rate(row, name)) for name in ("accuracy", "fpr", "fnr")),
                 )
                 for row in rows
             ],
@@ -80,16 +87,12 @@ def by_attribute(metrics: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-_RATES = (("", "accuracy"), ("fpr_", "fpr"), ("fnr_", "fnr"))
-
-
-def _rate(row: Mapping[str, Any], prefix: str, name: str) -> dict[str, Any]:
-    value = row.get(name)
-    return (
-        {"refused": "–"}
-        if value is None
-        else {"value": value, "low": row[f"{prefix}low"], "high": row[f"{prefix}high"]}
-    )
+def _rate(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A rate of a results table, whose bounds are in columns beside it."""
+    if row.get(name) is None:
+        return {"refused": "–"}
+    low, high = (row.get(f"{name}_{bound}", row.get(bound)) for bound in ("low", "high"))
+    return {"value": row[name], "low": low, "high": high}
 
 
 def audit(found: Mapping[str, Any]) -> str:
@@ -99,7 +102,7 @@ def audit(found: Mapping[str, Any]) -> str:
     parts = [str(found["sentence"])] if found.get("sentence") else []
     shortcuts = found.get("shortcuts") or []
     if shortcuts:
-        rows = [(row["name"], percent(row.get("auc", {}))) for row in shortcuts]
+        rows = [(row["shortcut"], decimal(_rate(row, "auc"))) for row in shortcuts]
         parts.append(table(["predicting the label from", "AUC"], rows))
     return "\n\n".join(parts) or NOT_MEASURED
 
@@ -117,7 +120,7 @@ def stress(found: Mapping[str, Any]) -> str:
                 row["strength"],
                 row.get("applied_to", "both"),
                 row.get("n", ""),
-                percent(_rate(row, "", "accuracy")),
+                percent(_rate(row, "accuracy")),
             )
             for row in rows
         ],
@@ -138,14 +141,10 @@ def training_data(spec: DetectorSpec) -> str:
         )
     if data.fingerprint:
         parts.append(f"Fingerprint of the images and labels: `{data.fingerprint}`.")
-    train = spec.experiment.get("train", {})
-    if train:
-        trained = spec.experiment.get("trainable", "head")
-        parts.append(
-            f"Trained layers: {trained}. {train.get('optimizer', '')}, learning rate {train.get('learning_rate', '')}, "
-            f"batches of {train.get('batch_size', '')}, up to {train.get('epochs', '')} epochs, "
-            f"seed {spec.experiment.get('seed', '')}."
-        )
+    if spec.experiment:
+        flat = spec.experiment | spec.experiment.get("train", {})
+        settings = [f"{name.replace('_', ' ')} {flat[name]}" for name in SETTINGS if flat.get(name) is not None]
+        parts.append(f"Settings: {', '.join(settings)}.")
     return "\n\n".join(parts) or "Not recorded."
 
 

@@ -31,7 +31,7 @@ def record_evidence(
         evaluation: the folder that `fakeimg evaluate` wrote for this very detector. Its metrics are recorded, with a
             breakdown by every attribute that its predictions carry (at most 20 values).
         audit: what `fakeimg audit --json` printed, or the file that holds it.
-        stress: the same of `fakeimg stress`.
+        stress: the same of `fakeimg stress`, or the folder that it wrote.
     Returns:
         The spec as it now stands in `fakeimg.json`.
     Raises:
@@ -45,7 +45,7 @@ def record_evidence(
         found["metrics"] = _metrics(Path(evaluation), spec)
     for name, given in (("audit", audit), ("stress", stress)):
         if given is not None:
-            found[name] = dict(given) if isinstance(given, Mapping) else _read(Path(given))
+            found[name] = dict(given) if isinstance(given, Mapping) else _read(_inside(Path(given), f"{name}.json"))
     return write_spec(folder, spec.model_copy(update=found), spec.files)
 
 
@@ -82,11 +82,15 @@ def _is_attribute(column: Any) -> bool:
     return bool(is_numeric_dtype(column)) or column.nunique() <= MOST_VALUES
 
 
+def _inside(path: Path, name: str) -> Path:
+    return path / name if path.is_dir() else path
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
-        raise ModelError(f"there is no {file}; `fakeimg evaluate MODEL DATA --out DIR` writes {METRICS}") from None
+        raise ModelError(f"there is no {file}; evaluate, audit or stress this detector first") from None
     except (ValueError, OSError) as error:
         raise ModelError(f"{file} is not JSON: {error}") from None
     if not isinstance(content, dict):

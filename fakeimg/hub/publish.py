@@ -39,10 +39,12 @@ def push(
     parent_commit: str | None = None,
     create_pr: bool = False,
     evaluation: Path | str | None = None,
+    audit: Path | str | None = None,
+    stress: Path | str | None = None,
 ) -> PushResult:
     """Publish the detector in a folder on the Hugging Face Hub.
 
-    What `fakeimg evaluate` measured is recorded in its `fakeimg.json` first, and the model card is written from that; a
+    What was measured of it is recorded in its `fakeimg.json` first, and the model card is written from that; a
     README.md that opens with metadata of its own (a `---` block) is published as it is. Pushing the same files again
     makes no commit.
 
@@ -56,6 +58,8 @@ def push(
         parent_commit: push only if this is still the newest commit; what is newest when the push starts when None.
         create_pr: propose the commit as a pull request instead.
         evaluation: the folder that `fakeimg evaluate` wrote; the newest one inside `model_dir` when None.
+        audit: the file that holds what `fakeimg audit --json` printed of the training data.
+        stress: the folder that `fakeimg stress` wrote.
     Raises:
         ModelError: no detector in the folder, or a damaged one.
         HubError: not allowed, not reachable, or the repository changed meanwhile; nothing was published then.
@@ -67,12 +71,16 @@ def push(
         raise HubError(
             f"a push makes a new commit, so {repo!r} cannot name one; give {address.repo}, and a tag if you like"
         )
+    if tag is not None:
+        Address.parse(repo, tag)  # refuses what cannot be one
+    if parent_commit is not None and address.at(parent_commit).commit is None:
+        raise HubError(f"{parent_commit!r} is no commit of {address.repo}; give its full id of 40 digits")
     folder = Path(model_dir)
     spec = read_spec(folder)
     verify(folder, spec)
     evaluation = evaluation or own_evaluation(folder)
-    if evaluation is not None:
-        spec = record_evidence(folder, evaluation=evaluation)
+    if evaluation or audit or stress:
+        spec = record_evidence(folder, evaluation=evaluation, audit=audit, stress=stress)
     card = (folder / CARD_FILE).read_text(encoding="utf-8") if (folder / CARD_FILE).is_file() else ""
     if not has_metadata(card):
         card = render_card(spec, address.repo)

@@ -105,6 +105,36 @@ def test_a_stale_parent_is_refused(hub: Hub, folder: Path) -> None:
     assert "has changed since; pull it" in refused(hub, folder, parent_commit=old)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"tag": "v 1"}, "'v 1' is no revision"),
+        ({"parent_commit": "main"}, "'main' is no commit of ann/faces; give its full id of 40 digits"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_found_before_anything_is_sent(
+    hub: Hub, folder: Path, options: dict[str, str], said: str
+) -> None:
+    assert said in refused(hub, folder, **options)
+    assert hub.requests == []
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("pattern", ["POST .*/tag/", "PUT .*/settings"])
+def test_a_push_that_broke_after_its_commit_is_completed_by_the_next(hub: Hub, folder: Path, pattern: str) -> None:
+    hub.create("ann/faces", private=True)
+    hub.fault(pattern, status=500)
+    with pytest.raises(HubError, match="the Hub has trouble"):
+        push(folder, "ann/faces", tag="v1", public=True)
+    hub.faults.clear()
+    if not hub.repos["ann/faces"].tags:
+        push(folder, "ann/faces", tag="v1", public=True)
+    commit = push(folder, "ann/faces", public=True).commit
+    assert len(hub.repos["ann/faces"].commits) == 2
+    assert hub.repos["ann/faces"].tags == {"v1": commit}
+    assert not hub.repos["ann/faces"].private
+
+
 def test_a_damaged_folder_is_not_published(hub: Hub, folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(b"x" * 200_000)
     with pytest.raises(ModelError, match="SHA-256"):
