@@ -1,0 +1,1 @@
+"""Drawing in linear light: faces, their surroundings, and pictures without a face."""
