@@ -17,7 +17,7 @@ TRAINING, VALIDATION = np.arange(110), np.arange(110, N)
 def features():
     random = np.random.default_rng(7)
     labels = (np.arange(N) % 2).astype(np.int64)
-    values = random.standard_normal((N, C)) + 0.4 * labels[:, None]
+    values = random.standard_normal((N, C)) + 0.8 * labels[:, None]
     return values.astype(np.float32), labels
 
 
