@@ -15,6 +15,7 @@ from fakeimg.errors import ModelError
 
 DIRECTIONS = 32
 HELD_OUT = 0.2
+FEWEST = 300
 INSIDE = 0.995
 
 
@@ -22,21 +23,23 @@ INSIDE = 0.995
 class DomainGuard:
     """How far an embedding lies from those of the training images.
 
-    The distance is Mahalanobis' in the leading principal directions, together with the whitened length of what they
-    leave over, so a departure in a direction that training images never took counts too.
+    The distance is the length of what the principal directions of the training images cannot express: an image of
+    another kind excites channels that they never did. Embeddings are scaled to length 1 first, so that contrast plays
+    no part.
+
+    Measured with MobileNetV2 (ImageNet) fitted to 2,000 of 6,878 faces from 7 sources: it turns away 99 % of 104 crops
+    of 8 photographs without a face, and 2.3 % of the faces of a source it was not fitted to (from 0.2 % to 11 %).
+    Mahalanobis' distance in the same directions turned away none of the former.
 
     Attributes:
-        mean: (c,) of the training embeddings.
-        directions: (k, c) principal directions, divided by their standard deviation.
-        leftover: the root mean square length of what the directions leave over.
+        mean: (c,) of the training embeddings, each scaled to length 1.
+        directions: (k, c) orthonormal principal directions.
         threshold: the distance beyond which an image is out of domain: 99.5 % of held-out training images lie within.
-    Source: Lee et al. 2018, "A simple unified framework for detecting out-of-distribution samples and adversarial
-        attacks"; the leftover as in Wang et al. 2022, "ViM: out-of-distribution with virtual-logit matching".
+    Source: Wang et al. 2022, "ViM: out-of-distribution with virtual-logit matching", section 4.1 (the residual).
     """
 
     mean: NDArray[np.float32]
     directions: NDArray[np.float32]
-    leftover: float
     threshold: float
 
     @classmethod
@@ -44,51 +47,41 @@ class DomainGuard:
         """A guard for training embeddings (n, c); a fifth of them, held out, set the threshold.
 
         Returns:
-            None when there are fewer than 100 images: too few to say what is usual.
+            None when there are fewer than 300 images: with 100, 8 % of new faces would be turned away.
         """
-        if len(embeddings) < 100:
+        if len(embeddings) < FEWEST:
             return None
         order = np.random.default_rng(seed).permutation(len(embeddings))
         cut = int(len(order) * HELD_OUT)
-        kept, held_out = embeddings[order[cut:]].astype(np.float64), embeddings[order[:cut]]
+        kept = _unit(embeddings[order[cut:]]).astype(np.float64)
         mean = kept.mean(axis=0)
-        centred = kept - mean
-        _, spread, axes = np.linalg.svd(centred, full_matrices=False)
-        deviations = spread / np.sqrt(len(kept) - 1)
-        count = min(DIRECTIONS, int((deviations > 1e-6 * max(deviations[0], 1e-30)).sum()))
-        if count == 0:  # a network that says the same of every image has no domain
+        variances, axes = np.linalg.eigh((kept - mean).T @ (kept - mean) / len(kept))
+        variances, axes = variances[::-1], axes.T[::-1]
+        # At most half the space is explained away, or nothing would be left over to measure.
+        count = min(DIRECTIONS, kept.shape[1] // 2, int((variances > 1e-8 * variances[0]).sum()))
+        if variances[0] < 1e-10 or count == 0:  # a network that says the same of every image has no domain
             return None
-        rest = centred - centred @ axes[:count].T @ axes[:count]
-        directions = axes[:count] / deviations[:count, None]
         # Rounded to float16 first, so that the threshold belongs to the guard as it will be stored.
-        guard = cls(
-            mean.astype(np.float16).astype(np.float32),
-            directions.astype(np.float16).astype(np.float32),
-            max(float(np.sqrt((rest**2).sum(axis=1).mean())), 1e-6),
-            np.inf,
-        )
-        threshold = float(np.quantile(guard.distance(held_out), INSIDE))
-        return cls(guard.mean, guard.directions, guard.leftover, threshold)
+        rounded = mean.astype(np.float16).astype(np.float32), axes[:count].astype(np.float16).astype(np.float32)
+        guard = cls(*rounded, threshold=np.inf)
+        threshold = float(np.quantile(guard.distance(embeddings[order[:cut]]), INSIDE))
+        return cls(guard.mean, guard.directions, threshold)
 
     def distance(self, embeddings: NDArray[Any]) -> NDArray[np.float64]:
-        """(n,) distances of embeddings (n, c); a usual image has about sqrt(k + 1)."""
-        centred = embeddings.astype(np.float64) - self.mean
-        basis = self.directions.astype(np.float64)
-        lengths = np.sqrt((basis**2).sum(axis=1, keepdims=True))
-        along = centred @ (basis / lengths).T
-        rest = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0.0)
-        return np.asarray(np.sqrt(((along * lengths.T) ** 2).sum(axis=1) + rest / self.leftover**2))
+        """(n,) distances of embeddings (n, c), from 0 to about 1."""
+        centred = _unit(embeddings) - self.mean
+        left = centred - centred @ self.directions.T @ self.directions
+        return np.asarray(np.linalg.norm(left, axis=1), np.float64)
 
     def is_outside(self, embeddings: NDArray[Any]) -> NDArray[np.bool_]:
         """(n,) whether each embedding lies beyond the threshold."""
         return np.asarray(self.distance(embeddings) > self.threshold)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """What `from_arrays` takes: a few small arrays, at most about 130 KB."""
+        """What `read` finds in a file: a few small arrays, 85 KB for 1,280 channels."""
         return {
             "mean": self.mean.astype(np.float16),
             "directions": self.directions.astype(np.float16),
-            "leftover": np.array(self.leftover),
             "threshold": np.array(self.threshold),
         }
 
@@ -102,9 +95,15 @@ class DomainGuard:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 mean, directions = arrays["mean"].astype(np.float32), arrays["directions"].astype(np.float32)
-                leftover, threshold = float(arrays["leftover"]), float(arrays["threshold"])
+                threshold = float(arrays["threshold"])
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ModelError(f"{path.name} does not hold a domain guard: {error}") from None
-        if mean.ndim != 1 or directions.ndim != 2 or directions.shape[1] != mean.size or not leftover > 0:
+        if mean.ndim != 1 or directions.ndim != 2 or directions.shape[1] != mean.size or not threshold > 0:
             raise ModelError(f"{path.name} holds arrays that do not fit together")
-        return cls(mean, directions, leftover, threshold)
+        return cls(mean, directions, threshold)
+
+
+def _unit(embeddings: NDArray[Any]) -> NDArray[np.float32]:
+    """Each row scaled to length 1; a row of zeros stays one."""
+    rows = np.asarray(embeddings, np.float32)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)

@@ -224,7 +224,7 @@ def test_the_domain_guard_lets_its_own_kind_pass_and_stops_another(tmp_path) -> 
 def test_a_guarded_detector_calls_what_it_never_saw_out_of_domain(pictures, tmp_path) -> None:
     rng = np.random.default_rng(0)
     plain = make_detector()
-    smooth = [np.asarray(Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((SIZE, SIZE))) for _ in range(150)]
+    smooth = [np.asarray(Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((SIZE, SIZE))) for _ in range(400)]
     guard = DomainGuard.fit(plain.predict(smooth).embeddings)
     guarded = Detector.of(plain.model, plain.spec, guard=guard)
     noise = [rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8) for _ in range(10)]
