@@ -127,6 +127,27 @@ def with_embedding(model: Any) -> Any:
     return keras.Model(model.input, [embedding, model.output], name="scorer")
 
 
+def at_size(model: Any, size: tuple[int, int]) -> Any:
+    """The same network, sharing its layers, for images of another height and width.
+
+    Raises:
+        ConfigError: the head reads every position of the feature map, so the size is fixed.
+    """
+    import keras
+
+    if not has_pool(model):
+        raise ConfigError("train.patch needs a network that averages its feature map; five_conv flattens it")
+    image = keras.Input((*size, 3), name="image")
+    return keras.models.clone_model(model, input_tensors=image, clone_function=lambda layer: layer)
+
+
+def without_optimizer(model: Any) -> Any:
+    """The same network, sharing its layers, without what `compile` added: a saved detector is for scoring."""
+    import keras
+
+    return keras.Model(model.input, model.output, name=model.name)
+
+
 def set_trainable(model: Any, trainable: str) -> None:
     """Choose what is trained: "head", "all", or everything from the backbone layer of that name on.
 

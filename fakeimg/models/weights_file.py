@@ -31,7 +31,7 @@ def load_checked(model: Any, path: Path) -> None:
 
 
 def load_whole(model: Any, path: Path) -> None:
-    """`model.load_weights(path)`, but a layer that the file lacks is an error: Keras leaves it random, with a warning."""
+    """`model.load_weights(path)`, but a layer that the file lacks is an error; Keras only warns."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Skipping nested container")
         model.load_weights(path)

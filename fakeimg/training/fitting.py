@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fakeimg.config import Experiment
 from fakeimg.errors import ModelError
 from fakeimg.files import replacing
+from fakeimg.models.engines import Engine, TensorFlowEngine
 from fakeimg.progress import Advance
 
 Floats = NDArray[np.float32]
@@ -28,11 +29,13 @@ class Examples:
         inputs: (row numbers (k,), epoch) to what the model is fed, float32 (k, …).
         labels: (n,) class indices.
         weights: (n,) weights of the loss.
+        draw: (n,) probabilities with which an epoch's n rows are drawn, with replacement; each row once when None.
     """
 
     inputs: Inputs
     labels: NDArray[np.int64]
     weights: Floats
+    draw: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,6 +82,7 @@ def fit(
     training: Examples,
     validation: Examples | None,
     *,
+    whole: Any = None,
     checkpoint: Path | None = None,
     advance: Advance = lambda steps=1, note="": None,
 ) -> Progress:
@@ -87,18 +91,21 @@ def fit(
     The order of the images, their augmentation and the dropout masks follow from the experiment's seed and the epoch.
     After every epoch `checkpoint` is replaced; when it exists, training goes on from it.
 
+    Args:
+        whole: the model that is validated, where `model` is `at_size(whole, …)` and sees patches of the images.
     Returns:
         The history, one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
     """
     progress = _restore(model, checkpoint) if checkpoint is not None and checkpoint.exists() else Progress()
     advance(len(progress.history))
+    score = TensorFlowEngine(model if whole is None else whole)
     with ThreadPoolExecutor(1) as ahead:  # the next batch is made while the network works on this one
         while not progress.stopped(experiment):
             started = time.perf_counter()
             epoch = len(progress.history)
             row = {"epoch": epoch + 1, **_run_epoch(model, experiment, training, epoch, ahead)}
             if validation is not None:
-                row |= _validate(model, experiment, validation)
+                row |= _validate(score, validation)
             row["seconds"] = time.perf_counter() - started
             progress.history.append(row)
             if _is_better(progress, experiment):
@@ -112,14 +119,11 @@ def fit(
     return progress
 
 
-def predict_logits(model: Any, examples: Examples, batch_size: int = 64) -> Floats:
+def predict_logits(score: Engine, examples: Examples, batch_size: int = 64) -> Floats:
     """(n, 1) or (n, k) logits of `examples` at their epoch 0, dropout off."""
-    import tensorflow as tf
-
-    run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
     rows = np.arange(len(examples))
     batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-    return np.concatenate([np.asarray(run(tf.constant(examples.inputs(batch, 0)))) for batch in batches])
+    return np.concatenate([score(examples.inputs(batch, 0))[0] for batch in batches])
 
 
 def cross_entropy(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -136,7 +140,9 @@ def _run_epoch(
     train = experiment.train
     learning_rate = train.learning_rate * train.decay ** (epoch // train.decay_every)
     model.optimizer.learning_rate = learning_rate
-    order = np.random.default_rng((experiment.seed, epoch)).permutation(len(training))
+    rng = np.random.default_rng((experiment.seed, epoch))
+    n = len(training)
+    order = rng.permutation(n) if training.draw is None else rng.choice(n, n, p=training.draw)
     batches = [order[start : start + train.batch_size] for start in range(0, len(order), train.batch_size)]
     model.reset_metrics()
     result: dict[str, float] = {}
@@ -154,8 +160,8 @@ def _run_epoch(
     return {"loss": float(result["loss"]), "accuracy": float(result["accuracy"]), "learning_rate": learning_rate}
 
 
-def _validate(model: Any, experiment: Experiment, validation: Examples) -> dict[str, float]:
-    logits = predict_logits(model, validation)
+def _validate(score: Engine, validation: Examples) -> dict[str, float]:
+    logits = predict_logits(score, validation)
     called = logits.argmax(axis=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).astype(np.int64)
     return {
         "val_loss": float(cross_entropy(logits, validation.labels).mean()),

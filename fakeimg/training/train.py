@@ -20,7 +20,17 @@ from fakeimg.models.backbones import load_weights
 from fakeimg.models.decision import OperatingPoint, calibrated
 from fakeimg.models.detector import Detector
 from fakeimg.models.domain import DomainGuard
-from fakeimg.models.network import Architecture, build_network, has_pool, head_of, set_trainable, trunk_of
+from fakeimg.models.engines import TensorFlowEngine
+from fakeimg.models.network import (
+    Architecture,
+    at_size,
+    build_network,
+    has_pool,
+    head_of,
+    set_trainable,
+    trunk_of,
+    without_optimizer,
+)
 from fakeimg.progress import progress_bar
 from fakeimg.training.fitting import compile_model, fit, predict_logits
 from fakeimg.training.inputs import Parts, feature_inputs, image_inputs
@@ -140,22 +150,26 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path | None) -> Tra
     set_trainable(model, experiment.trainable)
     if experiment.trainable == "head":
         parts = feature_inputs(experiment, dataset, model)
-        fitted = head_of(model, pooled=has_pool(model))
+        fitted = whole = head_of(model, pooled=has_pool(model))
     else:
         parts = image_inputs(experiment, dataset)
-        fitted = model
+        whole = model
+        fitted = at_size(model, (patch, patch)) if (patch := experiment.train.patch) else model
     compile_model(fitted, experiment)
     checkpoint = None if folder is None else folder / CHECKPOINT_FILE
     with progress_bar("training", experiment.train.epochs) as advance:
-        progress = fit(fitted, experiment, parts.train, parts.validation, checkpoint=checkpoint, advance=advance)
+        progress = fit(
+            fitted, experiment, parts.train, parts.validation, whole=whole, checkpoint=checkpoint, advance=advance
+        )
     spec = DetectorSpec(
         architecture=architecture,
         positive_class=architecture.class_names[1],
         started_from=started_from,
-        operating_point=_operating_point(fitted, parts).to_json(),
+        operating_point=_operating_point(whole, parts).to_json(),
         experiment=experiment.model_dump(mode="json", exclude={"grid", "search"}),
         data=_record(dataset),
     )
+    model = without_optimizer(model)
     detector = Detector.of(model, spec, guard=_domain_guard(model, spec, dataset), name=experiment.name)
     history = pd.DataFrame(progress.history)
     result = TrainResult(detector, history, progress.best_epoch, dataset, parts.unreadable)
@@ -210,12 +224,12 @@ def _write(folder: Path, result: TrainResult) -> None:
     (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
 
-def _operating_point(fitted: Any, parts: Parts) -> OperatingPoint:
+def _operating_point(model: Any, parts: Parts) -> OperatingPoint:
     """Chosen on validation; with photographs or fakes missing there, the convention of one half stays."""
     validation = parts.validation
     if validation is None or len(np.unique(validation.labels > 0)) < 2:
         return OperatingPoint()
-    logits = predict_logits(fitted, validation)
+    logits = predict_logits(TensorFlowEngine(model), validation)
     positive = (validation.labels > 0).astype(np.int64)
     if logits.shape[1] > 1:  # verdicts are about "not a photograph", whichever of the other classes it is
         return choose_operating_point(positive, calibrated(np.logaddexp.reduce(logits[:, 1:], axis=1) - logits[:, 0]))
