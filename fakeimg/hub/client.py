@@ -58,7 +58,7 @@ class Address:
 
 
 def first_answer(ask: Callable[[float], Answer]) -> Answer:
-    """`ask(seconds)` within `PATIENCE` seconds, whatever holds it up.
+    """What `ask(timeout)` returns, within `PATIENCE` seconds, whatever holds it up.
 
     A connection's timeout is not enough: it starts anew for each address of the host, and name resolution has none.
     Later requests have the client's own timeouts and retries, which take about 23 seconds to give up on a dead host.
@@ -70,7 +70,7 @@ def first_answer(ask: Callable[[float], Answer]) -> Answer:
 
     def run() -> None:
         try:
-            future.set_result(ask(PATIENCE))
+            future.set_result(ask(2 * PATIENCE))  # so that the forgotten request ends some day
         except BaseException as error:
             future.set_exception(error)
 

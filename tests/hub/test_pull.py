@@ -166,7 +166,7 @@ def test_a_host_that_never_answers_is_given_up_soon(hub: Hub, commit: str, monke
         f"cannot reach {hub.url} (no answer in 0.2 seconds); "
         "check the network and HF_ENDPOINT, or use a model that is already here"
     )
-    assert len(hub.requests) == 1
+    assert len(hub.requests) <= 1  # it is not asked again
 
 
 def test_a_slow_host_is_waited_for(hub: Hub, commit: str) -> None:
