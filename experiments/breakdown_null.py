@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fakeimg.evaluation.breakdown import breakdown, worst
-from fakeimg.evaluation.intervals import wilson
+from fakeimg.scoring.intervals import wilson
 from fakeimg.files import write_json
 
 SIMULATIONS, IMAGES = 200, 400

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fakeimg.errors import ConfigError, did_you_mean
 
-Backbone = Literal["resnet50", "mobilenet_v2", "resnet18", "resnet34", "five_conv", "five_conv_program", "bundled"]
+Backbone = Literal[
+    "resnet50", "mobilenet_v2", "resnet18", "resnet34", "five_conv", "five_conv_program", "compact", "bundled"
+]
 Framing = Literal["stretch", "pad", "crop"]
 Truncated = Literal["refuse", "tolerate"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -67,8 +69,16 @@ class Train(_Part):
     batch_size: Positive = 32
     epochs: Positive = 10
     patience: Positive | None = Field(None, description="stop after so many epochs without a better `monitor`")
-    monitor: Literal["val_loss", "val_accuracy"] = Field("val_loss", description="which epoch's weights are kept")
+    monitor: Literal["val_loss", "val_accuracy", "last"] = Field(
+        "val_loss", description="which epoch's weights are kept"
+    )
     class_weights: Literal["balanced"] | dict[str, float] | None = None
+    balance: Literal["source"] | None = Field(
+        None, description="draw every class, and within it every source, equally often; every image once when absent"
+    )
+    patch: Side | None = Field(
+        None, description="train on squares of so many pixels from random places; validation sees whole images"
+    )
 
 
 class Augment(_Part):
@@ -89,6 +99,9 @@ class Augment(_Part):
     )
     blur: float = Field(0.0, ge=0, description="Gaussian blur up to this sigma, in pixels")
     noise: float = Field(0.0, ge=0, description="Gaussian noise up to this standard deviation, in grey levels")
+    oversize: float = Field(
+        1.0, ge=1, le=4, description="hold training images so much larger, that windows cut from them stay sharp"
+    )
     views: Positive = Field(
         4, description="cached views an image when the backbone is frozen; epoch e uses view e mod views"
     )
@@ -96,7 +109,7 @@ class Augment(_Part):
     @property
     def active(self) -> bool:
         """Whether any change is switched on."""
-        return any(getattr(self, name) for name in type(self).model_fields if name != "views")
+        return any(getattr(self, name) for name in type(self).model_fields if name not in ("oversize", "views"))
 
 
 class Split(_Part):

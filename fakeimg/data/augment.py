@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 
 from fakeimg.config import Augment
 
-_SHRINKING = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC)
-_GROWING = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
+_SHRINKING = (cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC)
+_GROWING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, the weights of JPEG's Y
 
 
 def augment(
-    image: NDArray[np.uint8], settings: Augment, *, seed: int, index: int, epoch_or_view: int
+    image: NDArray[np.uint8],
+    settings: Augment,
+    *,
+    seed: int,
+    index: int,
+    epoch_or_view: int,
+    size: tuple[int, int] | None = None,
 ) -> NDArray[np.uint8]:
     """One random variant of `image`; the same arguments always give the same bytes.
 
@@ -30,14 +36,15 @@ def augment(
         seed: of the experiment, at least 0.
         index: the image's place in its data set, so that neighbours change differently.
         epoch_or_view: which variant of this image.
+        size: height and width of the result; those of `image` when absent. A window cut from a larger image stays
+            sharp where one cut from an image of the final size must be enlarged.
     Returns:
-        uint8 RGB, shape (h, w, 3): reframed, then recoloured, resampled, blurred, made noisy and recompressed, the
+        uint8 RGB, shape (*size, 3): reframed, then recoloured, resampled, blurred, made noisy and recompressed, the
         order in which a picture on its way through cameras and web sites meets these.
     """
-    if not settings.active:
-        return image
+    size = size or (image.shape[0], image.shape[1])
     rng = np.random.default_rng((seed, index, epoch_or_view))
-    image = _reframe(image, settings, rng)
+    image = _reframe(image, size, settings, rng)
     image = _recolour(image, settings, rng)
     image = _resample(image, settings, rng)
     image = _blur(image, settings, rng)
@@ -46,33 +53,79 @@ def augment(
 
 
 def augment_batch(
-    images: NDArray[np.uint8], settings: Augment, seed: int, indices: Sequence[int] | NDArray[np.integer], view: int
+    images: NDArray[np.uint8],
+    settings: Augment,
+    seed: int,
+    indices: Sequence[int] | NDArray[np.integer],
+    view: int,
+    *,
+    size: tuple[int, int] | None = None,
 ) -> NDArray[np.uint8]:
-    """`augment` of every image of a batch, shape (n, h, w, 3); `indices` are the images' places in their data set."""
-    if not settings.active:
+    """`augment` of every image of a batch (n, h, w, 3), to (n, *size, 3).
+
+    `indices` are the images' places in their data set.
+    """
+    size = size or (images.shape[1], images.shape[2])
+    if not settings.active and size == images.shape[1:3]:
         return images
-    changed = np.empty_like(images)
+    changed = np.empty((len(images), *size, 3), np.uint8)
     for row, (image, index) in enumerate(zip(images, indices, strict=True)):
-        changed[row] = augment(image, settings, seed=seed, index=int(index), epoch_or_view=view)
+        changed[row] = augment(image, settings, seed=seed, index=int(index), epoch_or_view=view, size=size)
     return changed
 
 
-def _reframe(image: NDArray[np.uint8], settings: Augment, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Window, zoom, rotation and flip as one warp: the pixels are interpolated once, not four times."""
+def random_patches(
+    images: NDArray[np.uint8], side: int, seed: int, indices: Sequence[int] | NDArray[np.integer], view: int
+) -> NDArray[np.uint8]:
+    """A square of `side` pixels from a random place of every image (n, h, w, 3): (n, side, side, 3)."""
+    patches = np.empty((len(images), side, side, 3), np.uint8)
+    for row, (image, index) in enumerate(zip(images, indices, strict=True)):
+        rng = np.random.default_rng((seed, int(index), view, side))
+        top, left = rng.integers(0, np.array(image.shape[:2]) - side, endpoint=True)
+        patches[row] = image[top : top + side, left : left + side]
+    return patches
+
+
+def _reframe(
+    image: NDArray[np.uint8], size: tuple[int, int], settings: Augment, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Flip, window, zoom and rotation, and the final size, with one interpolation."""
     if settings.flip and rng.random() < settings.flip:
-        image = image[:, ::-1]
-    if not (settings.rotation or settings.zoom or settings.crop):
-        return np.ascontiguousarray(image)
+        image = np.ascontiguousarray(image[:, ::-1])
     height, width = image.shape[:2]
-    kept = 1 - rng.uniform(0, settings.crop)
-    scale = rng.uniform(1 - settings.zoom, 1 + settings.zoom) / kept
-    window = np.array([width, height]) * kept
-    centre = window / 2 + rng.uniform(size=2) * (np.array([width, height]) - window)
+    kept = 1 - rng.uniform(0, settings.crop) if settings.crop else 1.0
+    corner = rng.uniform(size=2) * (1 - kept) * (width, height) if settings.crop else np.zeros(2)
+    if settings.rotation or settings.zoom:
+        return _warp(image, size, kept, corner, settings, rng)
+    left, top = np.rint(corner).astype(int)
+    window = image[top : top + max(1, round(height * kept)), left : left + max(1, round(width * kept))]
+    if window.shape[:2] == size:
+        return window
+    shrinks = window.shape[0] * window.shape[1] > size[0] * size[1]
+    kernel = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR  # as `data.images.resize` does
+    return np.asarray(cv2.resize(window, size[::-1], interpolation=kernel), np.uint8)
+
+
+def _warp(
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    kept: float,
+    corner: NDArray[np.float64],
+    settings: Augment,
+    rng: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """The window at `corner` (x, y), zoomed and turned about its centre; beyond the border the picture is mirrored."""
+    height, width = image.shape[:2]
     angle = rng.uniform(-settings.rotation, settings.rotation)
+    zoom = rng.uniform(1 - settings.zoom, 1 + settings.zoom)
+    centre = corner + kept * np.array([width, height]) / 2
     # OpenCV's coordinates are those of pixel centres, half a pixel less than those of edges.
-    matrix = np.asarray(cv2.getRotationMatrix2D((centre[0] - 0.5, centre[1] - 0.5), angle, scale), np.float64)
-    matrix[:, 2] += np.array([width, height]) / 2 - centre
-    warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    matrix = np.asarray(cv2.getRotationMatrix2D((centre[0] - 0.5, centre[1] - 0.5), angle, zoom), np.float64)
+    matrix[:, 2] += kept * np.array([width, height]) / 2 - centre + 0.5
+    scale = np.array([size[1] / width, size[0] / height]) / kept
+    matrix = scale[:, None] * matrix
+    matrix[:, 2] -= 0.5
+    warped = cv2.warpAffine(image, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(warped, np.uint8)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fakeimg.errors import ConfigError, DatasetError, did_you_mean
-from fakeimg.evaluation.intervals import newcombe, wilson
 from fakeimg.evaluation.predictions import ScoredImages
+from fakeimg.scoring.intervals import newcombe, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ def breakdown(
     predictions: Any,
     by: str | Sequence[str],
     *,
+    within: str | Sequence[str] = (),
     sample: int | None = None,
     seed: int = 0,
     depth: int = 1,
@@ -47,6 +48,8 @@ def breakdown(
     Args:
         predictions: what `ScoredImages.open` reads: a DataFrame (label, probability_fake, …), a file, a folder.
         by: attribute columns; numeric ones with more than 10 values are cut into quarters.
+        within: columns that the tests hold fixed besides the label. With "source", a value is not called worse only
+            because its images come from a harder generator.
         sample: take this many images at random of each value (the published style), instead of all.
         depth: 2 adds every pair of attributes.
     Raises:
@@ -67,7 +70,9 @@ def breakdown(
         for first, second in combinations(names, 2):
             pairs = zip(values[first], values[second], strict=True)
             values[first + CROSS + second] = np.array([a + CROSS + b for a, b in pairs], object)
-    strata = pd.factorize(images.frame["label"])[0]
+    fixed = [within] if isinstance(within, str) else list(within)
+    columns = [attribute_values(images.frame, name) for name in fixed]
+    strata = pd.factorize(pd.MultiIndex.from_arrays([images.frame["label"].astype(str), *columns]))[0]
     rng = np.random.default_rng(seed)
     rows = [row for name in values for row in _rows(name, values[name], images, strata, sample, rng)]
     table = pd.DataFrame(rows, columns=_COLUMNS)

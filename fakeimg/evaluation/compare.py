@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.intervals import (
+from fakeimg.evaluation.predictions import ScoredImages
+from fakeimg.scoring.intervals import (
     RESAMPLES,
     Interval,
     auc_interval,
@@ -18,8 +19,7 @@ from fakeimg.evaluation.intervals import (
     newcombe_paired,
     wilson,
 )
-from fakeimg.evaluation.predictions import ScoredImages
-from fakeimg.evaluation.ranking import Ranking
+from fakeimg.scoring.ranking import Ranking
 
 if TYPE_CHECKING:
     import pandas as pd

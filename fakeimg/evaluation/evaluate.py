@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from fakeimg.data.dataset import Dataset
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.metrics import evaluate_scores, image_loss, precision_recall_curve, roc_curve
 from fakeimg.evaluation.predictions import METRICS, PREDICTIONS
 from fakeimg.files import replacing, write_json
 from fakeimg.models.detector import Detector
 from fakeimg.models.engines import EngineName
 from fakeimg.progress import progress_bar
+from fakeimg.scoring.metrics import evaluate_scores, image_loss, precision_recall_curve, roc_curve
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 from fakeimg.errors import ConfigError, did_you_mean
 from fakeimg.files import sha256
-from fakeimg.models import five_conv, resnet
+from fakeimg.models import compact, five_conv, resnet
 from fakeimg.models.weights_file import load_whole
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # Means of the blue, green and red channel in the original Caffe ResNet50, which keras.applications keeps.
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+# The folder of the detector that fakeimg brings along.
+BUNDLED = Path(__file__).parents[1] / "pretrained"
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ def load_weights(trunk: Any, name: str, weights: str) -> str:
     Args:
         trunk: the Keras model from image to feature map, freshly initialised.
         name: its backbone.
-        weights: "none" keeps the random initialisation; "imagenet" downloads (or finds in Keras' cache) the weights
-            that Keras publishes; anything else is a Keras weights file of the bare backbone without its top.
+        weights: "none" keeps the random initialisation, or for "bundled" that detector's own weights; "imagenet"
+            downloads (or finds in Keras' cache) the weights that Keras publishes; anything else is a Keras weights
+            file of the bare backbone without its top.
     Raises:
         ConfigError: no such file, a file that does not fit, or ImageNet weights that cannot be had. Never falls back
             to random weights: that would be a wrong result.
     """
+    if name == "bundled":
+        return _load_bundled(trunk, weights)
     if weights == "none":
         return "random initialisation"
     reference = get_backbone(name).reference
@@ -85,6 +90,16 @@ def load_weights(trunk: Any, name: str, weights: str) -> str:
         words = f"weights file {file.name} (sha256 {sha256(file)})"
     trunk.set_weights(source.get_weights())
     return words
+
+
+def _load_bundled(trunk: Any, weights: str) -> str:
+    from fakeimg.models.detector import Detector  # which is built from this module
+
+    if weights != "none":
+        raise ConfigError(f'backbone = "bundled" brings its own weights; leave weights = {weights!r} out')
+    detector = Detector.open(BUNDLED)
+    trunk.set_weights(detector.trunk.get_weights())
+    return f"the bundled detector (weights sha256 {detector.weights_sha256})"
 
 
 def _fresh_copy(trunk: Any) -> Any:
@@ -154,6 +169,15 @@ def _mobilenet_v2_model(**options: Any) -> Any:
         return keras.applications.MobileNetV2(**options)
 
 
+def _compact_preprocess(x: Any) -> Any:
+    from keras import layers
+
+    return layers.Rescaling(1 / 64, offset=-2, name="preprocess")(x)
+
+
+_COMPACT = Backbone(_compact_preprocess, compact.convolutions, "average", 32)
+
+
 def _application(model: Callable[..., Any]) -> Callable[[Any], Any]:
     # Built on our own tensor, so that the whole detector stays one flat graph.
     return lambda x: model(weights=None, include_top=False, input_tensor=x).output
@@ -176,4 +200,6 @@ BACKBONES = {
     "five_conv_program": Backbone(
         _unit_preprocess, lambda x: five_conv.convolutions(x, five_conv.VARIANTS["five_conv_program"]), "flatten", 48
     ),
+    "compact": _COMPACT,
+    "bundled": _COMPACT,
 }

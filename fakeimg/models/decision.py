@@ -1,6 +1,6 @@
 """From a logit to a verdict: calibrated probabilities, two thresholds, and "out-of-domain".
 
-NumPy alone, so that `fakeimg detect` starts fast; the thresholds are chosen in `fakeimg.evaluation.operating_point`.
+NumPy alone, so that `fakeimg detect` starts fast; the thresholds are chosen in `fakeimg.scoring.operating_point`.
 """
 
 from collections.abc import Mapping

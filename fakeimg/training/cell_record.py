@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeimg.evaluation.ranking import Ranking
 from fakeimg.files import write_json
+from fakeimg.scoring.ranking import Ranking
 from fakeimg.training.fitting import cross_entropy
 from fakeimg.training.grid import Run
 

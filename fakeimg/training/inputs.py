@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fakeimg.config import Experiment
-from fakeimg.data.augment import augment_batch
+from fakeimg.data.augment import augment_batch, random_patches
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import read_batches
 from fakeimg.errors import DatasetError
@@ -18,7 +18,7 @@ from fakeimg.models.features import trunk_features
 from fakeimg.models.network import Architecture, has_pool
 from fakeimg.progress import progress_bar
 from fakeimg.training.fitting import Examples
-from fakeimg.training.prepare import class_weights
+from fakeimg.training.prepare import class_weights, drawing_weights
 
 
 @dataclass(frozen=True)
@@ -35,31 +35,45 @@ class Parts:
 
 
 def image_inputs(experiment: Experiment, dataset: Dataset) -> Parts:
-    """Examples that are images of the network's size, augmented anew in every epoch.
-
-    Every file is decoded once, into a temporary file that is mapped into memory: as fast as memory while it fits,
-    and flat when it does not.
-    """
-    height, width = experiment.image_size
-    with tempfile.TemporaryFile() as file:  # without a name already: the mapping alone keeps it
-        pixels = np.memmap(file, np.uint8, "w+", shape=(len(dataset), height, width, 3))
-    errors: dict[int, str] = {}
-    with progress_bar("decoding", len(dataset)) as advance:
-        for rows, images, failed in read_batches(
-            dataset.paths, (height, width), framing=experiment.framing, truncated=experiment.data.truncated
-        ):
-            pixels[rows] = images
-            errors |= {row: str(error) for row, error in failed.items()}
-            advance(len(rows) + len(failed))
+    """Examples that are images of the network's size, or patches of them, augmented anew in every epoch."""
+    settings, patch, size = experiment.augment, experiment.train.patch, experiment.image_size
+    large = (round(size[0] * settings.oversize), round(size[1] * settings.oversize))
+    training_pixels, errors = _decode(experiment, dataset, "train", large)
+    validation_pixels, more_errors = _decode(experiment, dataset, "validation", size)
 
     def training(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
-        changed = augment_batch(pixels[rows], experiment.augment, experiment.seed, rows, epoch)
+        changed = augment_batch(training_pixels[rows], settings, experiment.seed, rows, epoch, size=size)
+        if patch is not None:
+            changed = random_patches(changed, patch, experiment.seed, rows, epoch)
         return changed.astype(np.float32)
 
     def plain(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
-        return pixels[rows].astype(np.float32)
+        return validation_pixels[rows].astype(np.float32)
 
-    return _parts(experiment, dataset, errors, training, plain)
+    return _parts(experiment, dataset, errors | more_errors, training, plain)
+
+
+def _decode(
+    experiment: Experiment, dataset: Dataset, part: str, size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Pixels (n, h, w, 3) of a part of the split, at the rows that its images have in `dataset`, and row → error.
+
+    Every file is decoded once, into a temporary file that is mapped into memory: as fast as memory while it fits,
+    and flat when it does not. Rows of other parts take no room in it.
+    """
+    members = np.flatnonzero(dataset.frame["split"].to_numpy(dtype=object) == part)
+    paths = dataset.paths
+    with tempfile.TemporaryFile() as file:  # without a name already: the mapping alone keeps it
+        pixels = np.memmap(file, np.uint8, "w+", shape=(len(dataset), *size, 3))
+    errors: dict[int, str] = {}
+    with progress_bar(f"decoding {part}", len(members)) as advance:
+        for rows, images, failed in read_batches(
+            [paths[row] for row in members], size, framing=experiment.framing, truncated=experiment.data.truncated
+        ):
+            pixels[members[rows]] = images
+            errors |= {int(members[row]): str(error) for row, error in failed.items()}
+            advance(len(rows) + len(failed))
+    return pixels, errors
 
 
 def feature_inputs(experiment: Experiment, dataset: Dataset, model: Any) -> Parts:
@@ -105,7 +119,12 @@ def _parts(experiment: Experiment, dataset: Dataset, errors: dict[int, str], tra
     if len(np.unique(labels[train_rows])) < len(dataset.class_names):
         raise DatasetError("after leaving out what cannot be read, a class has no image to train on")
     weights = class_weights(experiment, labels[train_rows])
-    train = Examples(lambda rows, epoch: training(train_rows[rows], epoch), labels[train_rows], weights)
+    train = Examples(
+        lambda rows, epoch: training(train_rows[rows], epoch),
+        labels[train_rows],
+        weights,
+        draw=drawing_weights(experiment, dataset.take(train_rows)),
+    )
     validation = Examples(
         lambda rows, epoch: plain(validation_rows[rows], epoch),
         labels[validation_rows],

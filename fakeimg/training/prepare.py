@@ -42,6 +42,23 @@ def prepare_data(experiment: Experiment, data: Dataset | Path | str) -> Dataset:
     return split
 
 
+def drawing_weights(experiment: Experiment, training: Dataset) -> NDArray[np.float64] | None:
+    """(n,) probability of drawing each training image, or None to take every image once an epoch.
+
+    With `train.balance = "source"` all classes are equally likely, and within a class all its sources: a detector that
+    sees one source far more often learns that source.
+    """
+    if experiment.train.balance is None:
+        return None
+    sources = training.frame["source"].fillna("").to_numpy(str)
+    pairs, members, counts = np.unique(
+        np.stack([training.labels.astype(str), sources]), axis=1, return_inverse=True, return_counts=True
+    )
+    _, labels, sources_of_class = np.unique(pairs[0], return_inverse=True, return_counts=True)
+    weights = 1 / (len(sources_of_class) * sources_of_class[labels] * counts)
+    return np.asarray(weights[members.reshape(-1)])
+
+
 def class_weights(experiment: Experiment, labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """(n,) weight of each training image: 1, or so that all classes weigh the same, or as given by class name.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fakeimg.evaluation.intervals import Z, auc_bounds, mean_of_rates, wilson
+from fakeimg.scoring.intervals import Z, auc_bounds, mean_of_rates, wilson
 from fakeimg.training.cell_record import METRICS, Record
 from fakeimg.training.grid import Cell, canonical
 

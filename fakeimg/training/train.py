@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from fakeimg.config import Experiment
 from fakeimg.data.dataset import Dataset
 from fakeimg.errors import ConfigError
-from fakeimg.evaluation.calibration import fit_temperature
-from fakeimg.evaluation.operating_point import choose_operating_point
 from fakeimg.files import replacing, write_json, write_text
 from fakeimg.models.artifact import SPEC_FILE, DataRecord, DetectorSpec
 from fakeimg.models.backbones import load_weights
@@ -32,6 +30,8 @@ from fakeimg.models.network import (
     without_optimizer,
 )
 from fakeimg.progress import progress_bar
+from fakeimg.scoring.calibration import fit_temperature
+from fakeimg.scoring.operating_point import choose_operating_point
 from fakeimg.training.fitting import compile_model, fit, predict_logits
 from fakeimg.training.inputs import Parts, feature_inputs, image_inputs
 from fakeimg.training.prepare import prepare_data

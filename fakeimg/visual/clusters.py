@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fakeimg.evaluation.breakdown import holm
-from fakeimg.evaluation.intervals import wilson
+from fakeimg.scoring.intervals import wilson
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,6 +28,8 @@ SMALLEST = 16
 """Fewer images make no map: UMAP joins each to its neighbours."""
 COMPONENTS = 50
 NEIGHBOURS = 15
+SMALLEST_SHARE, LARGEST_SHARE = 100, 6
+"""A cluster holds between 1/100 and 1/6 of the images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +182,7 @@ def embed(
 
     Args:
         data: a `Dataset`, or where one is.
-        min_cluster_size: the smallest group that counts as a cluster; by default 1/200 of the images, at least 8.
+        min_cluster_size: the smallest group that counts as a cluster; by default 1/100 of the images, at least 8.
     Raises:
         DatasetError: fewer than 16 images can be read.
     Source: McInnes et al. 2018 (UMAP); Campello et al. 2013 (HDBSCAN); Venna and Kaski 2001 (trustworthiness).
@@ -195,7 +197,7 @@ def embed(
     features = predictions.embeddings[read]
     projection, points = _project(features, seed)
     projected = perf_counter()
-    smallest = max(8, len(points) // 200) if min_cluster_size is None else min_cluster_size
+    smallest = max(8, len(points) // SMALLEST_SHARE) if min_cluster_size is None else min_cluster_size
     projection = _cluster(projection, points, smallest)
     clustered = perf_counter()
 
@@ -233,6 +235,7 @@ def _project(features: NDArray[np.float32], seed: int) -> tuple[Projection, NDAr
     components = PCA(kept, random_state=seed, svd_solver="randomized").fit(features)
     reducer = umap.UMAP(
         n_neighbors=min(NEIGHBOURS, len(features) - 1),
+        min_dist=0.0,  # dense groups, as HDBSCAN wants them
         # The spectral start fails on the few images of a small map.
         init="spectral" if len(features) > 100 else "pca",
         random_state=seed,
@@ -247,7 +250,13 @@ def _project(features: NDArray[np.float32], seed: int) -> tuple[Projection, NDAr
 def _cluster(projection: Projection, points: NDArray[np.float64], smallest: int) -> Projection:
     import hdbscan
 
-    clusterer = hdbscan.HDBSCAN(min_cluster_size=smallest, min_samples=min(10, smallest), prediction_data=True)
+    clusterer = hdbscan.HDBSCAN(
+        min_cluster_size=smallest,
+        min_samples=1,
+        # Faces form one continent: left to itself HDBSCAN calls it one cluster, and no failing group shows.
+        max_cluster_size=max(len(points) // LARGEST_SHARE, 2 * smallest),
+        prediction_data=True,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         clusterer.fit(points)

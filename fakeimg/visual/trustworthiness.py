@@ -11,7 +11,7 @@ def trustworthiness(
     points: NDArray[np.float64],
     *,
     neighbours: int = 15,
-    sample: int = 2000,
+    sample: int = 1000,
     seed: int = 0,
 ) -> float:
     """Trustworthiness in [0, 1], averaged over a random sample of the images: 1 means no false neighbour on the map.

@@ -8,7 +8,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from fakeimg.errors import ConfigError, DatasetError
 from fakeimg.evaluation.breakdown import attribute_values, breakdown, describe, exact_p, holm, worst
-from fakeimg.evaluation.intervals import wilson
+from fakeimg.scoring.intervals import wilson
 
 
 def predictions(n=1200, seed=0, error=0.15):
@@ -151,6 +151,16 @@ def test_a_group_with_more_of_the_harder_label_is_not_called_worse():
     assert table.loc["woman", "expected"] == pytest.approx(table.loc["woman", "accuracy"], abs=0.02)
     assert "read the gap beside" in table.loc["woman", "note"]
     assert worst(table).empty
+
+
+def test_a_harder_source_is_no_gap_between_groups_when_it_is_held_fixed():
+    rng = np.random.default_rng(1)
+    frame = predictions(4000, error=0.05)
+    woman = (frame["gender"] == "woman").to_numpy()
+    frame = frame.assign(source=np.where(rng.random(4000) < np.where(woman, 0.7, 0.2), "hard", "easy"))
+    frame = wrong_for(frame, (frame["source"] == "hard").to_numpy(), 0.3)
+    assert worst(breakdown(frame, "gender"))["value"].tolist() == ["woman"]
+    assert worst(breakdown(frame, "gender", within="source")).empty
 
 
 def test_without_a_gap_a_worst_group_is_seldom_named():

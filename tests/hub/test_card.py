@@ -13,12 +13,12 @@ from detector_folders import WEIGHTS, make_folder
 from hub_server import Hub
 
 from fakeimg.errors import ModelError
-from fakeimg.evaluation.metrics import evaluate_scores
-from fakeimg.evaluation.operating_point import choose_operating_point
 from fakeimg.hub.card import check_metadata, has_metadata, render_card
 from fakeimg.hub.evidence import own_evaluation, record_evidence
 from fakeimg.hub.publish import push
 from fakeimg.models.artifact import DataRecord, DetectorSpec, read_spec, verify
+from fakeimg.scoring.metrics import evaluate_scores
+from fakeimg.scoring.operating_point import choose_operating_point
 
 SECTIONS = (
     "How to use it",

@@ -161,14 +161,14 @@ def test_a_shortened_or_missing_file_is_noticed(saved, tmp_path) -> None:
     with pytest.raises(ModelError, match="truncated or replaced"):
         Detector.open(tmp_path / "short")
     weights.unlink()
-    with pytest.raises(ModelError, match="lacks model.weights.h5"):
+    with pytest.raises(ModelError, match=r"lacks model\.weights\.h5"):
         Detector.open(tmp_path / "short")
 
 
 def test_a_folder_that_is_no_model_says_so(tmp_path) -> None:
     with pytest.raises(ModelError, match="no model folder"):
         Detector.open(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="holds no fakeimg.json"):
+    with pytest.raises(ModelError, match=r"holds no fakeimg\.json"):
         Detector.open(tmp_path)
 
 
@@ -224,7 +224,9 @@ def test_the_domain_guard_lets_its_own_kind_pass_and_stops_another(tmp_path) -> 
 def test_a_guarded_detector_calls_what_it_never_saw_out_of_domain(pictures, tmp_path) -> None:
     rng = np.random.default_rng(0)
     plain = make_detector()
-    smooth = [np.asarray(Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((SIZE, SIZE))) for _ in range(400)]
+    smooth = [
+        np.asarray(Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((SIZE, SIZE))) for _ in range(400)
+    ]
     guard = DomainGuard.fit(plain.predict(smooth).embeddings)
     guarded = Detector.of(plain.model, plain.spec, guard=guard)
     noise = [rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8) for _ in range(10)]

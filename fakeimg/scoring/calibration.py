@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.intervals import RESAMPLES, Interval, bootstrap_bounds, wilson
+from fakeimg.scoring.intervals import RESAMPLES, Interval, bootstrap_bounds, wilson
 
 BINS = 15
 

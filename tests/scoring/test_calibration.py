@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.calibration import (
+from fakeimg.models.decision import calibrated
+from fakeimg.scoring.calibration import (
     calibration_bins,
     calibration_metrics,
     calibration_noise,
@@ -10,7 +11,6 @@ from fakeimg.evaluation.calibration import (
     fit_temperature,
     reliability,
 )
-from fakeimg.models.decision import calibrated
 
 
 def calibrated_images(n, seed=0):

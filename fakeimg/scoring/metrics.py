@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.calibration import calibration_metrics
-from fakeimg.evaluation.intervals import (
+from fakeimg.models.decision import OperatingPoint, verdict
+from fakeimg.scoring.calibration import calibration_metrics
+from fakeimg.scoring.intervals import (
     RESAMPLES,
     Interval,
     Z,
@@ -22,8 +23,7 @@ from fakeimg.evaluation.intervals import (
     mean_of_rates,
     wilson,
 )
-from fakeimg.evaluation.ranking import Ranking
-from fakeimg.models.decision import OperatingPoint, verdict
+from fakeimg.scoring.ranking import Ranking
 
 FALSE_POSITIVE_RATES = (0.01, 0.05)
 PREVALENCES = (0.5, 0.1, 0.01)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fakeimg.errors import ConfigError, DatasetError
-from fakeimg.evaluation.intervals import wilson
 from fakeimg.models.decision import OperatingPoint
+from fakeimg.scoring.intervals import wilson
 
 _CERTAIN = 1e-12  # probabilities closer to 0 or 1 than this have no finite logit to take the middle of
 

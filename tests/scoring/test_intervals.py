@@ -8,7 +8,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.intervals import (
+from fakeimg.scoring.intervals import (
     Interval,
     auc_bounds,
     auc_interval,

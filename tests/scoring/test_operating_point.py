@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from fakeimg.errors import ConfigError, DatasetError
-from fakeimg.evaluation.operating_point import choose_operating_point
 from fakeimg.models.decision import calibrated, verdict
+from fakeimg.scoring.operating_point import choose_operating_point
 
 
 def images(n, shift, seed=0, fakes=0.5):

@@ -5,7 +5,8 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.metrics import (
+from fakeimg.models.decision import OperatingPoint
+from fakeimg.scoring.metrics import (
     evaluate_scores,
     image_loss,
     ppv_npv,
@@ -13,7 +14,6 @@ from fakeimg.evaluation.metrics import (
     reals_needed,
     roc_curve,
 )
-from fakeimg.models.decision import OperatingPoint
 
 
 @pytest.fixture(scope="module")

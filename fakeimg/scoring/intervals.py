@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fakeimg.errors import DatasetError
-from fakeimg.evaluation.ranking import Ranking
+from fakeimg.scoring.ranking import Ranking
 
 LEVEL = 0.95
 Z = 1.959963984540054  # the normal quantile at (1 + LEVEL) / 2

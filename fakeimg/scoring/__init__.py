@@ -1,0 +1,1 @@
+"""Numbers from labels and scores: rates with intervals, curves, calibration, thresholds."""
