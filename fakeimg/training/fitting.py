@@ -144,8 +144,7 @@ def _run_epoch(
     n = len(training)
     order = rng.permutation(n) if training.draw is None else rng.choice(n, n, p=training.draw)
     batches = [order[start : start + train.batch_size] for start in range(0, len(order), train.batch_size)]
-    model.reset_metrics()
-    result: dict[str, float] = {}
+    sums = {"loss": 0.0, "accuracy": 0.0}
     following = ahead.submit(training.inputs, batches[0], epoch)
     for i, batch in enumerate(batches):
         inputs = following.result()
@@ -153,11 +152,13 @@ def _run_epoch(
             following = ahead.submit(training.inputs, batches[i + 1], epoch)
         labels = training.labels[batch].astype(np.float32)[:, None]
         result = model.train_on_batch(inputs, labels, sample_weight=training.weights[batch], return_dict=True)
-    if not np.isfinite(result["loss"]):
+        for name in sums:  # Keras starts its own means anew in every batch
+            sums[name] += float(result[name]) * len(batch)
+    if not np.isfinite(sums["loss"]):
         raise ModelError(
-            f"the loss is {result['loss']} after epoch {epoch + 1}: the learning rate {learning_rate:g} is too high"
+            f"the loss is {sums['loss']} after epoch {epoch + 1}: the learning rate {learning_rate:g} is too high"
         )
-    return {"loss": float(result["loss"]), "accuracy": float(result["accuracy"]), "learning_rate": learning_rate}
+    return {name: value / n for name, value in sums.items()} | {"learning_rate": learning_rate}
 
 
 def _validate(score: Engine, validation: Examples) -> dict[str, float]:
