@@ -19,7 +19,7 @@ def push(
     evaluation: Annotated[
         Path | None, typer.Option(help="Folder that evaluate wrote; the newest one inside DIR otherwise.")
     ] = None,
-    audit: Annotated[Path | None, typer.Option(help="File of what audit --json printed of the training data.")] = None,
+    audit: Annotated[Path | None, typer.Option(help="What audit wrote about the training data.")] = None,
     stress: Annotated[Path | None, typer.Option(help="Folder that stress wrote.")] = None,
     as_json: Json = False,
 ) -> None:

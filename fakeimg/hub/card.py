@@ -141,7 +141,7 @@ in, the log-odds of "{spec.positive_class}" out; fakeimg adds the thresholds bel
     yield f"## How right it is\n\n{overall(spec.metrics)}"
     yield f"### By source\n\n{by_source(spec.metrics)}"
     yield f"### By attribute\n\n{by_attribute(spec.metrics)}"
-    yield f"## What a shortcut would score\n\n{audit(spec.audit)}"
+    yield f"## What a shortcut would score\n\n{audit(spec)}"
     yield f"## Under stress\n\n{stress(spec.stress)}"
     yield f"## What it was trained on\n\n{training_data(spec)}"
     yield """

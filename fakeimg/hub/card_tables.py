@@ -95,16 +95,21 @@ def _rate(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {"value": row[name], "low": low, "high": high}
 
 
-def audit(found: Mapping[str, Any]) -> str:
+def audit(spec: DetectorSpec) -> str:
     """How well the label can be told without looking at the face."""
+    found = spec.audit
     if not found:
         return f"{NOT_MEASURED} A network can score high by telling crops, file formats or sources apart instead."
-    parts = [str(found["sentence"])] if found.get("sentence") else []
-    shortcuts = found.get("shortcuts") or []
-    if shortcuts:
-        rows = [(row["shortcut"], decimal(_rate(row, "auc"))) for row in shortcuts]
-        parts.append(table(["predicting the label from", "AUC"], rows))
-    return "\n\n".join(parts) or NOT_MEASURED
+    parts = [str(found.get("sentence", ""))]
+    others = [row["sentence"] for row in found.get("findings", ()) if row.get("kind") != "shortcut"]
+    parts.append("\n".join(f"- {' '.join(sentence.split())}" for sentence in others))
+    rows = [(row["shortcut"], decimal(_rate(row, "auc"))) for row in found.get("shortcuts", ())]
+    parts.append(table(["predicting the label from", "AUC"], rows) if rows else "")
+    if "images" in found:
+        same = found.get("data", {}).get("fingerprint") == spec.data.fingerprint
+        which = "the very ones it was trained, validated and tested on" if same else "not just those it was trained on"
+        parts.append(f"Looked for in {found['images']:,} images, {which}.")
+    return "\n\n".join(part for part in parts if part)
 
 
 def stress(found: Mapping[str, Any]) -> str:

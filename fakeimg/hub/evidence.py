@@ -11,6 +11,8 @@ from fakeimg.evaluation.predictions import METRICS, PREDICTIONS
 from fakeimg.models.artifact import SPEC_FILE, WEIGHTS_FILE, DetectorSpec, read_spec, verify, write_spec
 
 MOST_VALUES = 20
+# What a card tells of an audit; its lists of single images stay with the data.
+AUDIT_PARTS = ("sentence", "findings", "shortcuts", "images", "data")
 _NOT_ATTRIBUTES = {
     *("path", "label", "source", "generator", "split", "group"),
     *("status", "verdict", "reason", "loss", "correct"),
@@ -30,7 +32,7 @@ def record_evidence(
         model_dir: the detector's folder.
         evaluation: the folder that `fakeimg evaluate` wrote for this very detector. Its metrics are recorded, with a
             breakdown by every attribute that its predictions carry (at most 20 values).
-        audit: what `fakeimg audit --json` printed, or the file that holds it.
+        audit: what `fakeimg audit --json` printed of the training data, or the file or folder that holds it.
         stress: the same of `fakeimg stress`, or the folder that it wrote.
     Returns:
         The spec as it now stands in `fakeimg.json`.
@@ -46,6 +48,8 @@ def record_evidence(
     for name, given in (("audit", audit), ("stress", stress)):
         if given is not None:
             found[name] = dict(given) if isinstance(given, Mapping) else _read(_inside(Path(given), f"{name}.json"))
+    if "audit" in found:
+        found["audit"] = {part: found["audit"][part] for part in AUDIT_PARTS if part in found["audit"]}
     return write_spec(folder, spec.model_copy(update=found), spec.files)
 
 

@@ -58,7 +58,7 @@ def push(
         parent_commit: push only if this is still the newest commit; what is newest when the push starts when None.
         create_pr: propose the commit as a pull request instead.
         evaluation: the folder that `fakeimg evaluate` wrote; the newest one inside `model_dir` when None.
-        audit: the file that holds what `fakeimg audit --json` printed of the training data.
+        audit: the file or folder that `fakeimg audit` wrote about the training data.
         stress: the folder that `fakeimg stress` wrote.
     Raises:
         ModelError: no detector in the folder, or a damaged one.

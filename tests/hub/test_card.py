@@ -77,7 +77,8 @@ def measured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector with everything measured that a card tells of."""
     folder = documented(tmp_path_factory.mktemp("measured"))
     sha256 = read_spec(folder).files[WEIGHTS].sha256
-    audit = {"sentence": "A thumbnail tells the label.", "shortcuts": [SHORTCUT]}
+    audit = {"sentence": "A thumbnail tells the label.", "findings": [LEAK], "shortcuts": [SHORTCUT], "images": 610}
+    audit |= {"data": {"fingerprint": "a" * 64}, "duplicates": [{"images": ["private.png"]}]}
     stress = {"rows": [{"perturbation": "jpeg", "strength": 30, "n": 400, "accuracy": 0.5, "low": 0.4, "high": 0.6}]}
     evaluation = write_evaluation(folder / "test", sha256)
     record_evidence(folder, evaluation=evaluation, audit=audit, stress=stress)
@@ -89,7 +90,8 @@ def measured(measured_folder: Path) -> DetectorSpec:
     return read_spec(measured_folder)
 
 
-SHORTCUT = {"shortcut": "thumbnail", "auc": 0.99, "auc_low": 0.98, "auc_high": 0.995}
+SHORTCUT = {"shortcut": "thumbnail", "auc": 0.99, "auc_low": 0.98, "auc_high": 0.995, "n": 610}
+LEAK = {"kind": "leak", "severity": "finding", "sentence": "A person is on both sides of the split."}
 INTERVAL = {"value": 0.99, "low": 0.98, "high": 0.995, "n": 400}
 
 
@@ -137,6 +139,14 @@ def test_the_operating_point_in_words(measured: DetectorSpec) -> None:
     assert f"It says **fake** from a probability of {point.threshold_fake:.3f} on" in card
     assert "at most 5 % of photographs are called fake" in card
     assert 'Where one picture in 100 is fake, its "fake" is right in' in card
+
+
+def test_the_audit_is_told_but_not_image_by_image(measured: DetectorSpec) -> None:
+    card = render_card(measured, "ann/faces")
+    assert "A thumbnail tells the label.\n\n- A person is on both sides of the split.\n\n|" in card
+    assert "| thumbnail | 0.990 (0.980 to 0.995) |" in card
+    assert "Looked for in 610 images, the very ones it was trained" in card
+    assert "duplicates" not in measured.audit
 
 
 @pytest.mark.parametrize(
