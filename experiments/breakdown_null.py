@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from fakeimg.evaluation.breakdown import breakdown, worst
-from fakeimg.scoring.intervals import wilson
 from fakeimg.files import write_json
+from fakeimg.scoring.intervals import wilson
 
 SIMULATIONS, IMAGES = 200, 400
 
