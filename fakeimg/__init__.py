@@ -10,41 +10,76 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fakeimg.config import Experiment
     from fakeimg.data.dataset import Dataset
+    from fakeimg.data.sample import render_sample
     from fakeimg.errors import ConfigError, DatasetError, FakeimgError, HubError, ImageError, ModelError
+    from fakeimg.evaluation.breakdown import breakdown, describe
+    from fakeimg.evaluation.compare import Comparison, compare
+    from fakeimg.evaluation.evaluate import Evaluation, evaluate
     from fakeimg.hub.publish import PushResult, push
     from fakeimg.hub.pull import load, pull
     from fakeimg.models.detector import Detector
+    from fakeimg.models.predictions import Predictions
+    from fakeimg.training.search import SearchResult, search
+    from fakeimg.training.train import TrainResult, train
+    from fakeimg.visual.embedding import EmbeddingMap, embed
+    from fakeimg.visual.explain import explain
+    from fakeimg.visual.feature_maps import FeatureMaps, feature_maps
+    from fakeimg.visual.gradcam import Heatmap, gradcam
 
-_HOMES = {
-    "ConfigError": "fakeimg.errors",
-    "Dataset": "fakeimg.data.dataset",
-    "DatasetError": "fakeimg.errors",
-    "Detector": "fakeimg.models.detector",
-    "Experiment": "fakeimg.config",
-    "FakeimgError": "fakeimg.errors",
-    "HubError": "fakeimg.errors",
-    "ImageError": "fakeimg.errors",
-    "ModelError": "fakeimg.errors",
-    "PushResult": "fakeimg.hub.publish",
-    "load": "fakeimg.hub.pull",
-    "pull": "fakeimg.hub.pull",
-    "push": "fakeimg.hub.publish",
+_NAMES = {
+    "fakeimg.errors": "ConfigError DatasetError FakeimgError HubError ImageError ModelError",
+    "fakeimg.config": "Experiment",
+    "fakeimg.data.dataset": "Dataset",
+    "fakeimg.data.sample": "render_sample",
+    "fakeimg.models.detector": "Detector",
+    "fakeimg.models.predictions": "Predictions",
+    "fakeimg.training.train": "TrainResult train",
+    "fakeimg.training.search": "SearchResult search",
+    "fakeimg.evaluation.evaluate": "Evaluation evaluate",
+    "fakeimg.evaluation.breakdown": "breakdown describe",
+    "fakeimg.evaluation.compare": "Comparison compare",
+    "fakeimg.visual.gradcam": "Heatmap gradcam",
+    "fakeimg.visual.feature_maps": "FeatureMaps feature_maps",
+    "fakeimg.visual.embedding": "EmbeddingMap embed",
+    "fakeimg.visual.explain": "explain",
+    "fakeimg.hub.publish": "PushResult push",
+    "fakeimg.hub.pull": "load pull",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "Comparison",
     "ConfigError",
     "Dataset",
     "DatasetError",
     "Detector",
+    "EmbeddingMap",
+    "Evaluation",
     "Experiment",
     "FakeimgError",
+    "FeatureMaps",
+    "Heatmap",
     "HubError",
     "ImageError",
     "ModelError",
+    "Predictions",
     "PushResult",
+    "SearchResult",
+    "TrainResult",
+    "breakdown",
+    "compare",
+    "describe",
+    "embed",
+    "evaluate",
+    "explain",
+    "feature_maps",
+    "gradcam",
     "load",
     "pull",
     "push",
+    "render_sample",
+    "search",
+    "train",
 ]
 __version__ = version("fakeimg")
 

@@ -1,13 +1,15 @@
 """The commands that `fakeimg --help` lists."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
+from fakeimg.cli import cache
 from fakeimg.cli.detect import detect
 from fakeimg.cli.hub import pull, push
-from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print_json, rate, say
+from fakeimg.cli.look import explain, map_
+from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print_json, print_table, rate, say
 
 app = typer.Typer(
     help="Detect AI-generated face images, and know what that detection is worth.",
@@ -82,6 +84,66 @@ def evaluate(
     say(f"predictions, metrics and figures in {out}")
 
 
+@app.command()
+def search(
+    data: Data,
+    config: Config,
+    out: Out,
+    set_: Set = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells that train their backbone at a time.")] = 1,
+    on: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster; a Ray on this machine without.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train every cell of a grid and rank them on validation; the same command goes on where it was stopped."""
+    from fakeimg.config import Experiment
+    from fakeimg.training.search import search as run_search
+
+    experiment = Experiment.read(config, set_ or ())
+    result = run_search(experiment, data, out=out, jobs=jobs, on=cast(Literal["local", "ray"], on), address=address)
+    print_table(result.frame, as_json=as_json)
+    say(f"tables and figures in {out}")
+
+
+@app.command("breakdown")
+def break_down(
+    predictions: Annotated[str, typer.Argument(metavar="DIR|PREDICTIONS", help="What evaluate wrote.")],
+    by: Annotated[list[str], typer.Option("--by", help="Attribute; repeatable.")],
+    depth: Annotated[int, typer.Option(min=1, max=2, help="2 adds the intersections of two attributes.")] = 1,
+    sample_: Annotated[
+        int | None, typer.Option("--sample", help="So many random images a value, as published.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Accuracy per value of each attribute, with corrected tests before a worst group is named."""
+    from fakeimg.evaluation.breakdown import breakdown, describe
+
+    table = breakdown(predictions, by, depth=depth, sample=sample_, seed=seed)
+    print_table(table, as_json=as_json)
+    if not as_json:
+        say(describe(table))
+
+
+@app.command("compare")
+def compare_(
+    first: Annotated[str, typer.Argument(metavar="A", help="What evaluate wrote.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The same of another detector, on the same images.")],
+    as_json: Json = False,
+) -> None:
+    """Say which of two detectors is better on the same images, by how much, and whether that is noise."""
+    from fakeimg.evaluation.compare import compare
+
+    comparison = compare(first, second, names=(Path(first).name, Path(second).name))
+    if as_json:
+        print_json(comparison.to_json())
+    else:
+        print(comparison.sentence)
+
+
 app.command()(detect)
+app.command()(explain)
+app.command("map")(map_)
 app.command()(push)
 app.command()(pull)
+app.add_typer(cache.app, name="cache")
