@@ -14,7 +14,7 @@ def explain(
     model: ModelOption = "bundled",
     feature_maps: Annotated[bool, typer.Option("--feature-maps", help="Draw what every stage sees too.")] = False,
     checks: Annotated[bool, typer.Option("--checks", help="Put the heatmaps to the proof.")] = False,
-    method: Annotated[str, typer.Option(help="gradcam, gradcam++ or layercam.")] = "gradcam",
+    method: Annotated[str, typer.Option(help="gradcam, layercam, or activation.")] = "gradcam",
 ) -> None:
     """Draw heatmaps: where the evidence for "fake" and for "real" lies in each picture."""
     from fakeimg.hub.pull import load

@@ -180,7 +180,7 @@ def _measure(
                 values[indices, column] = found
                 if target == "fake":
                     log_odds[indices] = odds
-    peaks = values.reshape(len(paths), len(TARGETS), -1).max(axis=2)
+    peaks = values.max(axis=(2, 3))
     frame = pd.DataFrame(
         {
             "path": [str(path) for path in paths],
