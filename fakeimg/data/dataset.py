@@ -118,8 +118,10 @@ class Dataset:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The columns that say something of the face, such as `gender` or `glasses`."""
-        return tuple(name for name in self.frame.columns if name not in _NOT_ATTRIBUTES)
+        """The columns that say something of the face, such as `gender` or `glasses`; not who judged it, or how surely."""
+        names = [name for name in self.frame.columns if name not in _NOT_ATTRIBUTES]
+        about = {f"{name}_{what}" for name in names for what in ("confidence", "annotator")}
+        return tuple(name for name in names if name not in about)
 
     def split(self, name: str) -> "Dataset":
         """The images of one split.

@@ -107,7 +107,7 @@ def read_manifest(manifest: Path, classes: Sequence[str]) -> "pd.DataFrame":
     Raises:
         DatasetError: unreadable, without `path` or `label`, or with an empty, unknown or repeated cell in them.
     """
-    frame = _read_csv(manifest) if manifest.suffix.lower() == ".csv" else _read_parquet(manifest)
+    frame = read_table(manifest)
     # A column without a heading is the row index that a data frame was saved with.
     frame = frame[[name for name in frame.columns if str(name).strip() and not str(name).startswith("Unnamed: ")]]
     frame = frame.rename(columns={name: _column(str(name)) for name in frame.columns})
@@ -197,6 +197,15 @@ def _text(column: "pd.Series") -> "pd.Series":
 
 def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(map(str, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """A CSV file, its cells text and empty ones missing, or a Parquet file.
+
+    Raises:
+        DatasetError: it cannot be read as what its suffix says.
+    """
+    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
 
 
 def _read_csv(manifest: Path) -> "pd.DataFrame":
