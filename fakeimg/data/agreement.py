@@ -93,9 +93,9 @@ def compare_values(
 
     known = given[given.notna()].astype(str).str.strip()
     answered = known[known.index.isin(list(said))]
-    spelling = {value.casefold(): value for value in sorted(set(known))}
     calls = pd.Series([said[row].value.strip() for row in answered.index], answered.index, dtype=object)
-    calls = calls.map(lambda value: spelling.get(value.casefold(), value))
+    spelling = {value.casefold(): value for value in [*calls, *answered]}
+    calls, answered = (column.map(lambda value: spelling[value.casefold()]) for column in (calls, answered))
     values = sorted(set(answered) | set(calls))
     confusion = pd.crosstab(answered, calls).reindex(index=values, columns=values, fill_value=0)
     confusion.index.name, confusion.columns.name = "given", annotator

@@ -180,7 +180,7 @@ def _with_columns(frame: "pd.DataFrame", annotators: Sequence[Annotator]) -> "pd
     import pandas as pd
 
     frame = frame.copy()
-    for name in {name for annotator in annotators for name in annotator.attributes}:
+    for name in dict.fromkeys(name for annotator in annotators for name in annotator.attributes):
         if name in (*REQUIRED, *OPTIONAL):
             raise ConfigError(f"an annotator fills attributes, and {name!r} is none")
         for column in (name, f"{name}_annotator"):

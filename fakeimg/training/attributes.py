@@ -57,9 +57,9 @@ def attribute_dataset(dataset: Dataset, attribute: str) -> Dataset:
         known = f"it has {', '.join(have)}" if have else "it has none"
         raise DatasetError(f"this data has no attribute {attribute!r}; {known}{did_you_mean(attribute, have)}")
     frame = dataset.frame
-    given = frame[attribute].where(
-        frame[f"{attribute}_annotator"].isna() if f"{attribute}_annotator" in frame else True
-    )
+    given = frame[attribute]
+    if f"{attribute}_annotator" in frame:
+        given = given.where(frame[f"{attribute}_annotator"].isna())
     counts = given.dropna().astype(str).value_counts()
     values = tuple(str(value) for value, count in counts.items() if count >= _LEAST)
     if len(values) < 2:
