@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fakeimg.config import Augment
-from fakeimg.data.augment import augment, augment_batch
+from fakeimg.data.augment import augment, augment_batch, random_patches
 
 EVERYTHING = Augment(
     flip=0.5,
@@ -147,3 +147,26 @@ def test_noise_is_never_stronger_than_asked() -> None:
     spread = variants(grey, Augment(noise=8)).std(axis=(1, 2, 3))
     assert 7 < spread.max() < 8.5
     assert spread.min() < 1
+
+
+def test_a_window_cut_from_a_larger_image_stays_sharper_than_one_enlarged(image: NDArray[np.uint8]) -> None:
+    large = cv2.resize(image, (128, 96), interpolation=cv2.INTER_NEAREST)
+    settings = Augment(crop=0.5)
+    cut = [augment(large, settings, seed=1, index=i, epoch_or_view=0, size=(48, 64)) for i in range(20)]
+    assert all(window.shape == (48, 64, 3) for window in cut)
+    assert np.mean([fine_detail(v) for v in cut]) > np.mean([fine_detail(v) for v in variants(image, settings, 20)])
+
+
+def test_without_changes_the_larger_image_is_just_resized(image: NDArray[np.uint8]) -> None:
+    large = np.kron(image, np.ones((2, 2, 1), np.uint8))
+    assert np.array_equal(augment_batch(large[None], Augment(), 0, [0], 0, size=(48, 64))[0], image)
+
+
+def test_patches_are_parts_of_their_images_and_reach_every_corner() -> None:
+    place = np.arange(12 * 10, dtype=np.uint8).reshape(12, 10)
+    images = np.repeat(place[None, :, :, None], 3, axis=3).repeat(300, axis=0)
+    patches = random_patches(images, 8, seed=0, indices=range(300), view=0)
+    corners = {int(patch[0, 0, 0]) for patch in patches}
+    assert corners == {int(place[top, left]) for top in range(5) for left in range(3)}
+    assert all(np.array_equal(patch[:, :, 0] - patch[0, 0, 0], place[:8, :8]) for patch in patches)
+    assert np.array_equal(patches, random_patches(images, 8, seed=0, indices=range(300), view=0))
