@@ -1,6 +1,6 @@
 """Looking at a data set before anything is trained on it: shortcuts, copies, leaks, confounding, broken files."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
@@ -352,5 +352,7 @@ def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _present(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in ("cluster", "kind") and isinstance(value, str)}
+def _present(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    return {
+        str(name): value for name, value in row.items() if name not in ("cluster", "kind") and isinstance(value, str)
+    }

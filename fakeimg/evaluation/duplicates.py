@@ -34,7 +34,9 @@ def find_duplicates(dataset: Dataset, measurements: Measurements) -> "pd.DataFra
     readable = np.setdiff1d(np.arange(len(dataset)), list(measurements.errors))
     links = [*_same_bytes(hashes), *_same_picture(readable, measurements.fingerprints, measurements.previews)]
     clusters = _components(len(dataset), links)
-    frame = dataset.frame[["path", "label", "source", "split", "group"]].assign(cluster=clusters, sha256=hashes)
+    frame = dataset.frame[["path", "label", "source", "split", "group"]].assign(
+        cluster=clusters, sha256=np.array(hashes, object)
+    )
     frame = frame[frame.groupby("cluster")["path"].transform("size") > 1]
     grouped = frame.groupby("cluster")
     undeclared = (grouped["group"].transform("nunique", dropna=False) > 1) | frame["group"].isna()

@@ -28,9 +28,9 @@ KINDS: Mapping[str, Kind] = {
 }
 WORDS: Mapping[str, str] = {
     "container": "the file format",
-    "dimensions": "the width and height",
+    "dimensions": "the picture size in pixels",
     "file size": "the file size",
-    "JPEG settings": "the JPEG quantisation tables and chroma subsampling",
+    "JPEG settings": "the JPEG encoding (quantisation tables, chroma subsampling)",
     "EXIF": "the presence of EXIF",
     "mean colour": "the mean colour",
     "8×8 thumbnail": "an 8×8-pixel thumbnail",
