@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fakeimg.data.hashes import content_hashes
 from fakeimg.data.layouts import MANIFESTS, OPTIONAL, REQUIRED, SPLITS, read_layout, rebase
+from fakeimg.data.remote import local_copy
 from fakeimg.errors import DatasetError, did_you_mean
 from fakeimg.files import replacing
 
@@ -71,14 +72,14 @@ class Dataset:
             data: a folder with one subfolder per class (`real/`, `fake/`), also below `train/`, `validation/` and
                 `test/`; subfolders of a class name the source. Or a CSV or Parquet manifest with the columns `path`
                 (relative to the manifest) and `label`, and optionally `source`, `generator`, `split`, `group` and any
-                attributes; or the folder that holds it as `manifest.csv` or `manifest.parquet`.
+                attributes; or the folder that holds it as `manifest.csv` or `manifest.parquet`. A zip archive of either,
+                and a URL of any of these (`s3://`, `gs://`, `https://`, `hf://datasets/…`), are fetched into the cache.
             classes: the class names, the negative one (photographs) first; names are matched whatever their case.
             sources: keep only the images of these sources.
         Raises:
             DatasetError: nothing is there, no image is left, or something reads two ways, such as labels 0 and 1.
         """
-        location = Path(data).expanduser().absolute()
-        frame, root = read_layout(location, tuple(classes))
+        frame, root = read_layout(local_copy(data), tuple(classes))
         if sources is not None:
             frame = _only(frame, sources)
         if frame.empty:
@@ -105,12 +106,12 @@ class Dataset:
         table = table[table["all"] > 0].fillna(0).astype(int).rename_axis(columns=None)
         return f"<p>{html.escape(repr(self).strip('<>'))}</p>{table.to_html()}"
 
-    @property
+    @cached_property
     def paths(self) -> list[Path]:
         """Where each image is, absolute."""
         return [self.root / path for path in self.frame["path"]]
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The class of each image as its index into `class_names`, shape (n,)."""
         number = {name: k for k, name in enumerate(self.class_names)}
