@@ -1,0 +1,64 @@
+"""Facts about drawing sources equally often, and about training on patches."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fakeimg import Dataset, Experiment
+from fakeimg.training.inputs import image_inputs
+from fakeimg.training.prepare import drawing_weights, prepare_data
+from fakeimg.training.train import train
+
+COUNTS = {("real", "a"): 30, ("real", "b"): 10, ("fake", "c"): 5}
+BALANCED = Experiment.parse({"train.balance": "source"})
+
+
+def some(counts: dict[tuple[str, str], int], tmp_path) -> Dataset:
+    rows = [(f"{i}-{k}.png", *key) for k, (key, n) in enumerate(counts.items()) for i in range(n)]
+    frame = pd.DataFrame(rows, columns=["path", "label", "source"])
+    frame.to_csv(tmp_path / "manifest.csv", index=False)
+    return Dataset.open(tmp_path / "manifest.csv")
+
+
+def test_every_class_and_within_it_every_source_is_drawn_equally_often(tmp_path) -> None:
+    dataset = some(COUNTS, tmp_path)
+    shares = pd.Series(drawing_weights(BALANCED, dataset)).groupby(dataset.frame["source"]).sum()
+    assert shares.to_dict() == pytest.approx({"a": 0.25, "b": 0.25, "c": 0.5})
+
+
+def test_without_balance_every_image_is_taken_once(tmp_path) -> None:
+    assert drawing_weights(Experiment(), some(COUNTS, tmp_path)) is None
+
+
+def test_data_without_sources_is_balanced_by_class(tmp_path) -> None:
+    dataset = some(COUNTS, tmp_path).assign(source=None)
+    shares = pd.Series(drawing_weights(BALANCED, dataset)).groupby(dataset.frame["label"]).sum()
+    assert shares.to_dict() == pytest.approx({"real": 0.5, "fake": 0.5})
+
+
+def test_training_sees_patches_and_validation_whole_images(grain: Dataset) -> None:
+    experiment = Experiment.parse(
+        {"backbone": "compact", "trainable": "all", "image_size": 40, "train.patch": 32, "augment.oversize": 1.5}
+    )
+    parts = image_inputs(experiment, prepare_data(experiment, grain))
+    rows = np.arange(2)
+    assert parts.train.inputs(rows, 0).shape == (2, 32, 32, 3)
+    assert not np.array_equal(parts.train.inputs(rows, 0), parts.train.inputs(rows, 1))
+    assert parts.validation is not None
+    assert parts.validation.inputs(rows, 0).shape == (2, 40, 40, 3)
+
+
+def test_patches_teach_what_whole_images_are_judged_by(grain: Dataset) -> None:
+    experiment = Experiment.parse(
+        {
+            "backbone": "compact",
+            "trainable": "all",
+            "image_size": 40,
+            "train": {"patch": 32, "balance": "source", "monitor": "last", "epochs": 12, "batch_size": 16},
+        }
+    )
+    result = train(experiment, grain)
+    assert result.best_epoch == 12
+    whole = result.detector.predict(result.data.split("train"), engine="tensorflow")
+    fake = result.data.split("train").labels > 0
+    assert whole.logits[fake].mean() > whole.logits[~fake].mean() + 1
