@@ -72,8 +72,8 @@ class Dataset:
             data: a folder with one subfolder per class (`real/`, `fake/`), also below `train/`, `validation/` and
                 `test/`; subfolders of a class name the source. Or a CSV or Parquet manifest with the columns `path`
                 (relative to the manifest) and `label`, and optionally `source`, `generator`, `split`, `group` and any
-                attributes; or the folder that holds it as `manifest.csv` or `manifest.parquet`. A zip archive of either,
-                and a URL of any of these (`s3://`, `gs://`, `https://`, `hf://datasets/…`), are fetched into the cache.
+                attributes; or the folder that holds it as `manifest.csv` or `manifest.parquet`. Or a zip archive of
+                either, or a URL of any (`s3://`, `gs://`, `https://`, `hf://datasets/…`), which is cached.
             classes: the class names, the negative one (photographs) first; names are matched whatever their case.
             sources: keep only the images of these sources.
         Raises:
@@ -119,7 +119,7 @@ class Dataset:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The columns that say something of the face, such as `gender` or `glasses`; not who judged it, or how surely."""
+        """The columns that say something of the face, such as `gender`; not who judged it, or how surely."""
         names = [name for name in self.frame.columns if name not in _NOT_ATTRIBUTES]
         about = {f"{name}_{what}" for name in names for what in ("confidence", "annotator")}
         return tuple(name for name in names if name not in about)

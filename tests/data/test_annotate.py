@@ -133,7 +133,7 @@ def test_check_compares_with_given_values_alone() -> None:
     assert (agreement.n, agreement.unanswered) == (3, 1)
     assert agreement.value == pytest.approx(2 / 3)
     assert agreement.low == pytest.approx(0.2077, abs=1e-4)  # Wilson, 2 of 3
-    assert agreement.confusion.loc["woman", "man"] == 1
+    assert agreement.confusion.loc["woman", "Man"] == 1  # spelt as it was given
     assert result.dataset.frame["gender"].tolist() == ["Man", "woman", "woman", "man", "woman"]
     again = annotate(result.dataset, [FileNames(r"^(?P<gender>man|woman)_")], check=True)
     assert again.agreements[0].n == 3  # what it filled in itself is no evidence for it
