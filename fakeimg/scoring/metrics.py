@@ -289,6 +289,8 @@ def _verdict_metrics(fake: NDArray[np.bool_], fake_score: NDArray[np.float64], p
         "threshold_real": point.threshold_real,
         "false_alarms": wilson(int((calls[~fake] == "fake").sum()), int((~fake).sum())).to_json(),
         "misses": wilson(int((calls[fake] == "real").sum()), int(fake.sum())).to_json(),
+        "caught": wilson(int((calls[fake] == "fake").sum()), int(fake.sum())).to_json(),
+        "passed": wilson(int((calls[~fake] == "real").sum()), int((~fake).sum())).to_json(),
         "inconclusive": wilson(int((~decided).sum()), fake.size).to_json(),
         "accuracy_of_decided": wilson(int(right[decided].sum()), int(decided.sum())).to_json(),
     }
