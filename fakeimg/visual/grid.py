@@ -33,17 +33,19 @@ def plot_grid(faces: "EmbeddingMap", ax: "Axes | None" = None, *, tiles: int = 6
     cells = assign_to_grid(faces.points[chosen], rows, columns)
     step = _TILE + _GAP
     canvas = np.full((rows * step - _GAP, columns * step - _GAP, 3), 255, np.uint8)
-    pictures = thumbnails([faces.paths[i] for i in chosen], _TILE)
+    paths = faces.paths
+    pictures = thumbnails([paths[i] for i in chosen], _TILE)
     wrong, fake = faces.frame["wrong"].to_numpy(bool), faces.fake
     for i, (row, column), picture in zip(chosen, cells, pictures, strict=True):
-        marked = framed(crossed(picture) if wrong[i] else picture, style.rgb(style.class_colour(int(fake[i]))), 3)
+        marked = framed(picture, style.rgb(style.class_colour(int(fake[i]))), 3)
+        marked = crossed(marked) if wrong[i] else marked
         canvas[row * step : row * step + _TILE, column * step : column * step + _TILE] = marked
     with style.styled():
         axes = style.picture_axes(ax, 9.0, 9.0 * rows / columns + 0.6)
         axes.imshow(canvas)
         part = "" if len(chosen) == len(faces) else f" of {len(faces):,}"
         axes.set_title(f"{len(chosen):,}{part} faces, similar ones side by side")
-        words = "green border: photograph · vermilion border: fake · crossed out: called wrongly"
+        words = "green border: photograph · vermilion border: fake · black corner: called wrongly"
         axes.set_xlabel(words, loc="left", color=style.MUTED, fontsize=8)
     return axes
 

@@ -14,33 +14,36 @@ if TYPE_CHECKING:
 
     from fakeimg.visual.embedding import EmbeddingMap
 
-_WIDTH, _HEIGHT = 1600, 1120
+_WIDTH = 2000
 _MARGIN = 50
-_SMALLEST_TILE, _LARGEST_TILE = 34, 88
+_SMALLEST_TILE, _LARGEST_TILE = 36, 96
+# Tiles may cover one another by this share of a side.
+_OVERLAP = 0.2
 _SIGNIFICANT = 0.05
 
 
 def plot_map(faces: "EmbeddingMap", ax: "Axes | None" = None) -> "Axes":
-    """Every image is a dot; as many as fit without covering one another are faces, wrong calls before all others."""
-    place = _on_canvas(faces.points)
+    """Every image is a dot; as many as there is room for are faces, wrong calls before all others."""
+    place, height = _on_canvas(faces.points)
+    paths = faces.paths
     colours = style.cluster_colours(faces.frame["cluster"], faces.fake)
-    tile = int(np.clip(np.sqrt(0.3 * _WIDTH * _HEIGHT / len(faces)), _SMALLEST_TILE, _LARGEST_TILE))
+    tile = int(np.clip(np.sqrt(0.3 * _WIDTH * height / len(faces)), _SMALLEST_TILE, _LARGEST_TILE))
     wrong = faces.frame["wrong"].to_numpy(bool)
     shown = _uncovered(place, tile, first=wrong, seed=faces.seed)
-    canvas = np.full((_HEIGHT, _WIDTH, 3), 255, np.uint8)
+    canvas = np.full((height, _WIDTH, 3), 255, np.uint8)
     for point, colour in zip(place, colours, strict=True):
         _dot(canvas, point, style.rgb(colour))
-    pictures = thumbnails([faces.paths[i] for i in shown], tile)
+    pictures = thumbnails([paths[i] for i in shown], tile)
     for i, picture in zip(shown, pictures, strict=True):
-        marked = crossed(picture) if wrong[i] else picture
-        marked = framed(marked, style.rgb(colours[i]), max(2, tile // 14))
+        marked = framed(picture, style.rgb(colours[i]), max(2, tile // 14))
+        marked = crossed(marked) if wrong[i] else marked
         top, left = (place[i][::-1] - tile / 2).astype(int)
         canvas[top : top + tile, left : left + tile] = marked
     with style.styled():
-        axes = style.picture_axes(ax, 10.0, 7.5)
+        axes = style.picture_axes(ax, 10.0, 10.0 * height / _WIDTH + 1.0)
         axes.imshow(canvas)
         _label_clusters(axes, faces, place)
-        axes.set_title(f"{len(faces):,} faces as the network sees them: alike lies together")
+        axes.set_title(f"{len(faces):,} faces, arranged by what the network sees in them")
         axes.set_xlabel(_caption(faces, len(shown)), loc="left", color=style.MUTED, fontsize=8, linespacing=1.5)
         _legend(axes)
     return axes
@@ -51,23 +54,24 @@ def is_failing(cluster: Mapping[Any, Any], overall: float) -> bool:
     return bool(cluster["p_adjusted"] < _SIGNIFICANT and cluster["error_rate"] > overall)
 
 
-def _on_canvas(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pixel coordinates (n, 2): x to the right, y down; one scale for both."""
+def _on_canvas(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Pixel coordinates (n, 2), x to the right and y down on one scale, and the height of the canvas that fits them."""
     low, high = points.min(axis=0), points.max(axis=0)
-    room = np.array([_WIDTH, _HEIGHT]) - 2 * _MARGIN
-    scale = float((room / np.maximum(high - low, 1e-9)).min())
-    centred = (points - (low + high) / 2) * scale
-    return np.asarray(centred * [1, -1] + np.array([_WIDTH, _HEIGHT]) / 2)
+    across, up = np.maximum(high - low, 1e-9)
+    height = int(np.clip(_WIDTH * up / across, 0.32 * _WIDTH, 0.9 * _WIDTH))
+    room = np.array([_WIDTH, height])
+    scale = min((_WIDTH - 2 * _MARGIN) / across, (height - 2 * _MARGIN) / up)
+    return np.asarray((points - (low + high) / 2) * scale * [1, -1] + room / 2), height
 
 
 def _uncovered(place: NDArray[np.float64], tile: int, *, first: NDArray[np.bool_], seed: int) -> list[int]:
-    """Images whose tiles do not overlap: those of `first` before the others, otherwise in random order."""
+    """Images whose tiles hardly cover one another: those of `first` before the others, otherwise in random order."""
     shuffled = np.random.default_rng(seed).permutation(len(place))
     order = shuffled[np.argsort(~first[shuffled], kind="stable")]
     taken = np.empty((0, 2))
     chosen: list[int] = []
     for i in order.tolist():
-        if not (np.abs(taken - place[i]).max(axis=1) < tile + 1).any():
+        if not (np.abs(taken - place[i]).max(axis=1) < tile * (1 - _OVERLAP)).any():
             taken = np.vstack([taken, place[i]])
             chosen.append(i)
     return chosen
@@ -79,8 +83,6 @@ def _dot(canvas: NDArray[np.uint8], point: NDArray[np.float64], colour: NDArray[
 
 
 def _label_clusters(axes: "Axes", faces: "EmbeddingMap", place: NDArray[np.float64]) -> None:
-    from matplotlib.patheffects import withStroke
-
     overall = float(faces.frame["wrong"].mean())
     for row in faces.clusters.to_dict("records"):
         if row["cluster"] < 0:
@@ -94,9 +96,14 @@ def _label_clusters(axes: "Axes", faces: "EmbeddingMap", place: NDArray[np.float
             words,
             ha="center",
             va="center",
-            fontsize=11 if failing else 9,
+            fontsize=8.5,
             weight="bold",
-            path_effects=[withStroke(linewidth=3, foreground="white")],
+            zorder=4 if failing else 3,
+            bbox={
+                "boxstyle": "round,pad=0.25",
+                "facecolor": "#FFFFFFD9",
+                "edgecolor": style.INK if failing else "none",
+            },
         )
 
 

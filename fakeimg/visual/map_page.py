@@ -42,7 +42,7 @@ def _content(faces: "EmbeddingMap") -> dict[str, Any]:
     extent = np.maximum(points.max(axis=0) - low, 1e-9)
     places = np.round((points - low) * (_WIDTH / extent[0])).astype(int)
     frame = faces.frame
-    found = faces.summary()
+    found, paths = faces.summary(), faces.paths
     overall = float(frame["wrong"].mean())
     clusters = [
         {key: row[key] for key in ("cluster", "n", "n_fake", "error_rate", "low", "high")}
@@ -70,7 +70,7 @@ def _content(faces: "EmbeddingMap") -> dict[str, Any]:
         "tile": _TILE,
         "columns": _COLUMNS,
         "per_sheet": _PER_SHEET,
-        "sheets": [_sheet(faces.paths[start : start + _PER_SHEET]) for start in range(0, len(faces), _PER_SHEET)],
+        "sheets": [_sheet(paths[start : start + _PER_SHEET]) for start in range(0, len(faces), _PER_SHEET)],
     }
 
 

@@ -29,12 +29,14 @@ def framed(picture: NDArray[np.uint8], colour: NDArray[np.uint8], width: int) ->
 
 
 def crossed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A square picture under a white diagonal cross with a black edge: the mark of a wrong call."""
+    """A square picture with a white cross in its black lower right corner: the mark of a wrong call."""
     import cv2
 
     marked = picture.copy()
-    end = picture.shape[0] - 1
-    for colour, width in (((0, 0, 0), max(3, end // 12)), ((255, 255, 255), max(1, end // 28))):
-        cv2.line(marked, (0, 0), (end, end), colour, width, cv2.LINE_AA)
-        cv2.line(marked, (0, end), (end, 0), colour, width, cv2.LINE_AA)
+    size = picture.shape[0]
+    corner = max(9, size * 2 // 5)
+    marked[size - corner :, size - corner :] = 0
+    inner, outer, width = size - corner + corner // 4, size - 1 - corner // 4, max(1, corner // 7)
+    cv2.line(marked, (inner, inner), (outer, outer), (255, 255, 255), width, cv2.LINE_AA)
+    cv2.line(marked, (inner, outer), (outer, inner), (255, 255, 255), width, cv2.LINE_AA)
     return marked
