@@ -16,7 +16,7 @@ from fakeimg.models.features import TrunkFeatures, trunk_features
 from fakeimg.models.network import Architecture, build_network, trunk_of
 from fakeimg.training.cell_record import Record, failed_record, run_record
 from fakeimg.training.grid import Run
-from fakeimg.training.prepare import class_weights
+from fakeimg.training.prepare import class_weights, drawing_weights
 from fakeimg.training.stacked import HeadRun, train_heads
 
 Progress = Callable[[str, int, int], None]
@@ -133,7 +133,7 @@ def train_whole(run: Run, folder: Any = None) -> Record:
     started = time.perf_counter()
     try:
         data = run.data.assign(split=np.where(run.validates, "validation", "train").astype(object))
-        result = train(run.experiment.with_values({"search.folds": None}), data, out=folder)
+        result = train(run.experiment, data, out=folder)
         validation = data.split("validation")
         predictions = result.detector.predict(validation, truncated=run.experiment.data.truncated)
     except (FakeimgError, OSError, MemoryError) as error:
@@ -153,7 +153,8 @@ def _head_run(group: Sequence[Run], labels: Any, readable: Any) -> HeadRun:
     stops = tuple(sorted({member.experiment.train.epochs for member in group}))
     experiment = run.experiment
     weights = class_weights(experiment, labels[rows])
-    return HeadRun(experiment.head, experiment.train, experiment.seed, rows, weights, validation, stops)
+    draw = drawing_weights(experiment, run.data.take(rows))
+    return HeadRun(experiment.head, experiment.train, experiment.seed, rows, weights, validation, stops, draw)
 
 
 def _one_line(error: BaseException) -> str:

@@ -41,6 +41,7 @@ class HeadRun:
         weights: (k,) weights of the loss.
         validation: (v,) rows that choose the best epoch.
         stops: numbers of epochs to report a result for; a shorter run is a prefix of the longest.
+        draw: (k,) probabilities with which an epoch's k rows are drawn, with replacement; each row once when None.
     """
 
     head: Head
@@ -50,6 +51,7 @@ class HeadRun:
     weights: Floats
     validation: Integers
     stops: tuple[int, ...]
+    draw: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,10 @@ def train_heads(
                 thread.join()
 
 
-def epoch_order(seed: int, epoch: int, n: int) -> Integers:
-    """The order of n training rows in an epoch, counted from 0; the same as `fakeimg.train` uses."""
-    return np.random.default_rng((seed, epoch)).permutation(n)
+def epoch_order(seed: int, epoch: int, n: int, draw: NDArray[np.float64] | None = None) -> Integers:
+    """The n training rows of an epoch, counted from 0, in order; the same as `fakeimg.train` uses."""
+    random = np.random.default_rng((seed, epoch))
+    return random.permutation(n) if draw is None else random.choice(n, n, p=draw)
 
 
 @dataclass
@@ -228,7 +231,7 @@ class _Line:
         run, train = training.run, training.run.train
         epoch = len(training.history)
         learning_rate = train.learning_rate * train.decay ** (epoch // train.decay_every)
-        places = epoch_order(run.seed, epoch, len(run.rows))
+        places = epoch_order(run.seed, epoch, len(run.rows), run.draw)
         features = self.views[epoch % len(self.views)]
         total = right = 0.0
         piece = train.batch_size * _STEPS_AT_A_TIME
@@ -282,9 +285,9 @@ def _validation_scores(logits: Floats, labels: Integers) -> dict[str, float]:
 
 
 def _is_better(training: _Training) -> bool:
-    if training.best is None:
-        return True
     monitor = training.run.train.monitor
+    if training.best is None or monitor == "last":
+        return True
     latest, best = training.history[-1][monitor], training.history[training.best[0] - 1][monitor]
     return latest < best if monitor == "val_loss" else latest > best
 
