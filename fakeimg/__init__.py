@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from fakeimg.data.dataset import Dataset
     from fakeimg.data.sample import render_sample
     from fakeimg.errors import ConfigError, DatasetError, FakeimgError, HubError, ImageError, ModelError
+    from fakeimg.evaluation.audit import Audit, audit
     from fakeimg.evaluation.breakdown import breakdown, describe
     from fakeimg.evaluation.compare import Comparison, compare
     from fakeimg.evaluation.evaluate import Evaluation, evaluate
+    from fakeimg.evaluation.mixture import mixture
+    from fakeimg.evaluation.stability import Stability, stability
+    from fakeimg.evaluation.stress import StressResult, stress
+    from fakeimg.evaluation.transfer import LeaveOneSourceOut, leave_one_source_out, transfer_matrix
     from fakeimg.hub.publish import PushResult, push
     from fakeimg.hub.pull import load, pull
     from fakeimg.models.detector import Detector
@@ -37,6 +42,11 @@ _NAMES = {
     "fakeimg.training.search": "SearchResult search",
     "fakeimg.evaluation.evaluate": "Evaluation evaluate",
     "fakeimg.evaluation.breakdown": "breakdown describe",
+    "fakeimg.evaluation.audit": "Audit audit",
+    "fakeimg.evaluation.stress": "StressResult stress",
+    "fakeimg.evaluation.stability": "Stability stability",
+    "fakeimg.evaluation.transfer": "LeaveOneSourceOut leave_one_source_out transfer_matrix",
+    "fakeimg.evaluation.mixture": "mixture",
     "fakeimg.evaluation.compare": "Comparison compare",
     "fakeimg.visual.gradcam": "Heatmap gradcam",
     "fakeimg.visual.feature_maps": "FeatureMaps feature_maps",
@@ -48,6 +58,7 @@ _NAMES = {
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "Audit",
     "Comparison",
     "ConfigError",
     "Dataset",
@@ -61,11 +72,15 @@ __all__ = [
     "Heatmap",
     "HubError",
     "ImageError",
+    "LeaveOneSourceOut",
     "ModelError",
     "Predictions",
     "PushResult",
     "SearchResult",
+    "Stability",
+    "StressResult",
     "TrainResult",
+    "audit",
     "breakdown",
     "compare",
     "describe",
@@ -74,12 +89,17 @@ __all__ = [
     "explain",
     "feature_maps",
     "gradcam",
+    "leave_one_source_out",
     "load",
+    "mixture",
     "pull",
     "push",
     "render_sample",
     "search",
+    "stability",
+    "stress",
     "train",
+    "transfer_matrix",
 ]
 __version__ = version("fakeimg")
 

@@ -10,6 +10,7 @@ from fakeimg.cli.detect import detect
 from fakeimg.cli.hub import pull, push
 from fakeimg.cli.look import explain, map_
 from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print_json, print_table, rate, say
+from fakeimg.cli.worth import audit, mixture, stress, transfer
 
 app = typer.Typer(
     help="Detect AI-generated face images, and know what that detection is worth.",
@@ -26,6 +27,17 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
         print(__version__)
         raise typer.Exit
+
+
+@app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path("quickstart"),
+    seed: Seed = 0,
+) -> None:
+    """Tell the whole story on the rendered sample, offline, in about two minutes."""
+    from fakeimg.quickstart import quickstart as tell
+
+    tell(out, seed=seed)
 
 
 @app.command()
@@ -141,6 +153,10 @@ def compare_(
         print(comparison.sentence)
 
 
+app.command()(audit)
+app.command()(stress)
+app.command()(transfer)
+app.command()(mixture)
 app.command()(detect)
 app.command()(explain)
 app.command("map")(map_)

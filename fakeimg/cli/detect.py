@@ -13,6 +13,7 @@ from fakeimg.cli.options import Engine, Json, ModelOption, say
 from fakeimg.errors import ConfigError
 
 if TYPE_CHECKING:
+    from fakeimg.models.detector import Detector
     from fakeimg.models.engines import EngineName
 
 WORDS = {
@@ -33,6 +34,7 @@ FIELDS = [
     "model_sha256",
     "reason",
 ]
+STABILITY_FIELDS = ["probability_low", "probability_high", "stable"]
 
 
 def detect(
@@ -59,15 +61,25 @@ def detect(
     _one_of("--precision", precision, ("float32", "bfloat16"))
     paths = list(expand(inputs))
     detector = load(model)
-    write = _writer(as_json, as_csv)
+    write = _writer(as_json, as_csv, stability)
     options: dict[str, Any] = {"engine": cast("EngineName", engine), "truncated": truncated, "precision": precision}
     failed = 0
+    readable: list[str] = []
     with progress_bar("scoring", len(paths)) as advance:
         for part in detector.stream(paths, **options):
             for record in part.records():
+                if stability and record["status"] == "ok":
+                    record |= _delivery(detector, record["path"], cast("EngineName", engine))
                 write(record)
+                if record["status"] == "ok":
+                    readable.append(record["path"])
             failed += part.failed
             advance(len(part))
+    if heatmaps is not None and readable:
+        from fakeimg.visual.explain import explain
+
+        explain(detector, readable, heatmaps)
+        say(f"heatmaps in {heatmaps}")
     if failed:
         say(f"{failed} of {len(paths)} inputs could not be read")
         raise typer.Exit(4)
@@ -98,7 +110,15 @@ def expand(inputs: list[str]) -> Iterator[str]:
             yield item
 
 
-def _writer(as_json: bool, as_csv: bool) -> Callable[[dict[str, Any]], None]:
+def _delivery(detector: "Detector", path: str, engine: "EngineName") -> dict[str, Any]:
+    """How far the score moves over benign re-encodings: resaving, resizing, a screenshot."""
+    from fakeimg.evaluation.stability import stability
+
+    found = stability(detector, path, engine=engine)
+    return {"probability_low": found.low, "probability_high": found.high, "stable": found.stable}
+
+
+def _writer(as_json: bool, as_csv: bool, stability: bool) -> Callable[[dict[str, Any]], None]:
     import json
 
     if as_json and as_csv:
@@ -106,7 +126,7 @@ def _writer(as_json: bool, as_csv: bool) -> Callable[[dict[str, Any]], None]:
     if as_json:
         return lambda record: print(json.dumps(record), flush=True)
     if as_csv:
-        table = csv.DictWriter(sys.stdout, FIELDS)
+        table = csv.DictWriter(sys.stdout, FIELDS + (STABILITY_FIELDS if stability else []))
         table.writeheader()
         return cast("Callable[[dict[str, Any]], None]", table.writerow)
     return _print_words
@@ -115,6 +135,9 @@ def _writer(as_json: bool, as_csv: bool) -> Callable[[dict[str, Any]], None]:
 def _print_words(record: dict[str, Any]) -> None:
     score = record["probability_fake"]
     detail = record["reason"] if score is None else f"probability of fake {score:.3f}"
+    if "stable" in record:
+        holds = "holds" if record["stable"] else "does not hold"
+        detail += f"; {record['probability_low']:.3f} to {record['probability_high']:.3f} when re-encoded: it {holds}"
     print(f"{record['path']}: {WORDS[record['verdict']]} ({detail})")
 
 
