@@ -117,6 +117,24 @@ def search(
     say(f"tables and figures in {out}")
 
 
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="In experiments/catalogue.toml.")],
+    data: Data,
+    out: Out,
+    set_: Set = None,
+    experiments: Annotated[Path, typer.Option(help="Folder of the catalogue.")] = Path("experiments"),
+    record: Annotated[bool, typer.Option("--record", help="Make these the recorded figures.")] = False,
+) -> None:
+    """Rerun a recorded experiment and compare its figures; exits 1 when one differs by more than its tolerance."""
+    from fakeimg.reproduce import reproduce as rerun
+
+    result = rerun(name, data, out=out, overrides=tuple(set_ or ()), experiments=experiments, record=record)
+    print(result)
+    if result.differing and not record:
+        raise typer.Exit(1)
+
+
 @app.command("breakdown")
 def break_down(
     predictions: Annotated[str, typer.Argument(metavar="DIR|PREDICTIONS", help="What evaluate wrote.")],

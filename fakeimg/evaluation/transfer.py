@@ -161,7 +161,7 @@ def leave_one_source_out(
         for source in chosen
     }
     scored = dict(score_by_training_set(experiment, dataset, parts, progress=progress))
-    guesses = _thumbnail_guesses(dataset, parts) if thumbnail else {}
+    guesses = thumbnail_guesses(dataset, parts) if thumbnail else {}
     import pandas as pd
 
     frame = pd.DataFrame([_source_row(dataset, source, parts, scored[source], guesses) for source in chosen])
@@ -258,7 +258,7 @@ def _source_row(
     return row
 
 
-def _thumbnail_guesses(dataset: Dataset, parts: Mapping[str, TrainingSet]) -> dict[str, NDArray[np.float64]]:
+def thumbnail_guesses(dataset: Dataset, parts: Mapping[str, TrainingSet]) -> dict[str, NDArray[np.float64]]:
     """What logistic regression on thumbnails says of each left-out source, classes weighed alike."""
     measured = measure(dataset)
     thumbnails = np.full((len(dataset), measured.features["8×8 thumbnail"].shape[1]), np.nan, np.float32)
