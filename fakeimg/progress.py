@@ -3,6 +3,10 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 Advance = Callable[..., None]
 Listener = Callable[[str, int, int, str], None]
@@ -53,3 +57,25 @@ def progress_bar(description: str, total: int) -> Iterator[Advance]:
             bars.update(task, advance=steps, note=note)
 
         yield advance
+
+
+@contextmanager
+def progress_board() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Several bars on stderr, one for each thing that `board(what, done, total)` names; None without a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def board(what: str, done: int, total: int) -> None:
+            name = what.partition(":")[0]  # a cell has one bar, whatever it is about
+            if name not in tasks:
+                tasks[name] = bars.add_task(what, total=total)
+            bars.update(tasks[name], description=what, completed=done, total=total, visible=done < total)
+
+        yield board

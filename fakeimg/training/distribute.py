@@ -8,8 +8,10 @@ result is the same, but every machine runs the trunk itself. Results come back t
 written by it alone.
 """
 
+import os
+import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fakeimg.errors import ConfigError
@@ -76,22 +78,30 @@ def _ray() -> Any:
 
 
 def _connect(ray: Any, address: str | None) -> None:
-    import os
-
-    options: dict[str, Any] = {"logging_level": "error", "log_to_driver": False, "include_dashboard": False}
-    # Workers cache where the caller does, unless the cluster's own environment says otherwise.
+    options: dict[str, Any] = {"address": address or "local", "logging_level": "error", "log_to_driver": False}
+    # Workers cache where the caller does.
     if cache := os.environ.get("FAKEIMG_CACHE"):
         options["runtime_env"] = {"env_vars": {"FAKEIMG_CACHE": cache}}
-    if address is not None:
-        del options["include_dashboard"]
-        options["address"] = address
+    if address is None:
+        options["include_dashboard"] = False
     else:
-        options["address"] = "local"
+        _probe(address)
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(f"no Ray cluster answers at {address}: {reason}") from None
+
+
+def _probe(address: str) -> None:
+    """Fail within seconds where nothing listens; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # such as "auto"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"no Ray cluster answers at {address}: {error}") from None
 
 
 def _shards(bundle: Bundle) -> list[_Shard]:
@@ -134,8 +144,6 @@ def _records(ray: Any, waiting: Sequence[tuple[Any, Sequence[Run]]]) -> Iterator
 
 
 def _extract(shard: _Shard, engine: EngineName) -> None:
-    from dataclasses import replace
-
     run = shard.bundle.runs[0]
     Bundle((replace(run, data=run.data.take(list(shard.rows))),)).features(engine)
 

@@ -14,6 +14,7 @@ from fakeimg.errors import ConfigError
 from fakeimg.files import replacing, write_json, write_text
 from fakeimg.models.artifact import current_versions
 from fakeimg.models.engines import EngineName
+from fakeimg.progress import progress_board
 from fakeimg.training.bundles import Progress, bundles, is_frozen, run_bundle
 from fakeimg.training.cell_record import METRICS, Record, read_record, write_record
 from fakeimg.training.distribute import run_on_ray
@@ -89,7 +90,7 @@ def search(
         on: "local", or "ray" for `address`, or for a Ray on this machine without one.
         address: of a Ray cluster.
         engine: what runs frozen trunks.
-        progress: called with (what, done, total).
+        progress: called with (what, done, total); None draws bars where stderr is a terminal.
     Raises:
         ConfigError: an impossible argument, or another search is writing to `out`.
         DatasetError: the data cannot be opened.
@@ -113,6 +114,8 @@ def search(
         todo = list({run.key: run for run in runs if run.key not in records}.values())
         try:
             total = len(todo)
+            if progress is None and todo:
+                progress = stack.enter_context(progress_board())
             work = _work(todo, folder, jobs, on, address, engine, progress)
             for done, record in enumerate(stack.enter_context(closing(work)), 1):
                 records[record["key"]] = record
