@@ -25,6 +25,7 @@ from fakeimg.models.network import (
     build_network,
     has_pool,
     head_of,
+    import_keras,
     set_trainable,
     trunk_of,
     without_optimizer,
@@ -141,6 +142,8 @@ def recorded_split(model: str, data: Dataset | Path | str, part: str | None, *, 
 
 def _train(experiment: Experiment, dataset: Dataset, folder: Path | None) -> TrainResult:
     import pandas as pd
+
+    import_keras()
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
