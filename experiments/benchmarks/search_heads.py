@@ -19,10 +19,13 @@ from fakeimg.training.stacked import HeadRun, train_heads
 
 def main() -> None:
     parser = arguments(__doc__)
+    parser.add_argument("--images", type=int, help="this many images, evenly taken; at least 2,031")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     experiment = grid("duke_mobilenet_v2_grid", options.weights, **NO_AUGMENTATION)
     dataset = Dataset.open(options.data)
+    if options.images:
+        dataset = dataset.take(np.linspace(0, len(dataset) - 1, options.images).astype(int))
     architecture = Architecture.of(experiment)
     identity = trunk_identity(experiment.backbone, experiment.weights, 0)
     features = trunk_features(lambda: network(experiment), architecture, dataset, trunk_sha256=identity)

@@ -17,6 +17,8 @@ from fakeimg.data.augment import augment_batch
 from fakeimg.data.images import decode, read_batches
 from fakeimg.errors import ImageError
 from fakeimg.files import sha256
+from fakeimg.models.artifact import WEIGHTS_FILE
+from fakeimg.models.backbones import BUNDLED
 from fakeimg.models.engines import (
     Engine,
     EngineName,
@@ -131,10 +133,12 @@ def trunk_identity(backbone: str, weights: str, seed: int) -> str:
         weights: as in the experiment; a file counts by its content.
         seed: decides random weights.
     """
-    stands_for: Any = {"none": ["random", seed], "imagenet": "imagenet"}.get(weights)
-    if stands_for is None:
-        stands_for = sha256(weights) if Path(weights).is_file() else weights
-    return digest({"backbone": backbone, "weights": stands_for, "keras": version("keras")})
+    file = BUNDLED / WEIGHTS_FILE if backbone == "bundled" else Path(weights)
+    stands_for: Any = ["random", seed] if weights == "none" else weights
+    if file.is_file():
+        stands_for = sha256(file)
+    versions = {name: version(name) for name in ("fakeimg", "keras")}
+    return digest({"backbone": backbone, "weights": stands_for, **versions})
 
 
 def augmentation_index(image_sha256: str) -> int:

@@ -14,7 +14,7 @@ from fakeimg.data.augment import augment_batch, random_patches
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import read_batches
 from fakeimg.errors import DatasetError
-from fakeimg.models.features import trunk_features
+from fakeimg.models.features import trunk_features, trunk_identity
 from fakeimg.models.network import Architecture, has_pool
 from fakeimg.progress import progress_bar
 from fakeimg.training.fitting import Examples
@@ -78,8 +78,14 @@ def _decode(
 
 def feature_inputs(experiment: Experiment, dataset: Dataset, model: Any) -> Parts:
     """Examples that are features of a frozen trunk, which runs once for every image and view."""
+    # The test part is not read.
+    dataset = dataset.take(dataset.frame["split"].isin(("train", "validation")).to_numpy(dtype=bool))
     architecture = Architecture.of(experiment)
-    options: dict[str, Any] = {"truncated": experiment.data.truncated, "pooled": has_pool(model)}
+    options: dict[str, Any] = {
+        "trunk_sha256": trunk_identity(experiment.backbone, experiment.weights, experiment.seed),
+        "truncated": experiment.data.truncated,
+        "pooled": has_pool(model),
+    }
     plain_features = trunk_features(model, architecture, dataset, **options)
     views = plain_features.values
     if experiment.augment.active:

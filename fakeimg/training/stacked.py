@@ -166,10 +166,9 @@ class _Training:
 
 
 class _Line:
-    """Hands out epochs: a few heads are under way at a time, and the one that is least far goes next.
+    """Hands out epochs: one more head is under way than there are threads, and the one that is least far goes next.
 
-    One more head is under way than there are threads, so that the last heads end together instead of one by one,
-    and no more, so that their weights stay in the processor's cache.
+    So the last heads end together instead of one by one, and all that are under way fit the processor's cache.
     """
 
     def __init__(
@@ -262,10 +261,8 @@ class _Line:
             training.steps += -(-len(here) // train.batch_size)
             total, right = total + loss, right + correct
         if not np.isfinite(total):
-            raise ModelError(
-                f"the loss is {total / len(places)} after epoch {epoch + 1}: "
-                f"the learning rate {learning_rate:g} is too high"
-            )
+            cause = f"the learning rate {learning_rate:g} is too high"
+            raise ModelError(f"the loss is {total / len(places)} after epoch {epoch + 1}: {cause}")
         logits = np.empty((len(run.validation), int(training.widths[-1])), np.float32)
         predict(self.plain, run.validation, training.widths, training.places, training.weights, logits)
         if self.classes == 2 and logits.shape[1] == 2:
