@@ -6,6 +6,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from fakeimg.cli import cache
+from fakeimg.cli.demo import demo
 from fakeimg.cli.detect import detect
 from fakeimg.cli.hub import pull, push
 from fakeimg.cli.look import explain, map_
@@ -178,6 +179,7 @@ app.command()(mixture)
 app.command()(detect)
 app.command()(explain)
 app.command("map")(map_)
+app.command()(demo)
 app.command()(push)
 app.command()(pull)
 app.add_typer(cache.app, name="cache")

@@ -112,11 +112,11 @@ class EmbeddingMap:
             points[read], clusters[read], strengths[read] = self.projection.place(predictions.embeddings[read])
         return placed.assign(x=points[:, 0], y=points[:, 1], cluster=clusters, strength=strengths)
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """The plane with faces at their coordinates, borders by cluster."""
+    def plot(self, ax: "Axes | None" = None, *, marked: NDArray[np.float64] | None = None) -> "Axes":
+        """The plane with faces at their coordinates, borders by cluster, and rings at `marked`, (k, 2), from `place`."""
         from fakeimg.visual.map_figure import plot_map
 
-        return plot_map(self, ax)
+        return plot_map(self, ax, marked=marked)
 
     def plot_grid(self, ax: "Axes | None" = None) -> "Axes":
         """The faces in a grid in which similar ones sit together, borders by label."""

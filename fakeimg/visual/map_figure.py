@@ -22,9 +22,15 @@ _OVERLAP = 0.2
 _SIGNIFICANT = 0.05
 
 
-def plot_map(faces: "EmbeddingMap", ax: "Axes | None" = None) -> "Axes":
-    """Every image is a dot; as many as there is room for are faces, wrong calls before all others."""
-    place, height = _on_canvas(faces.points)
+def plot_map(
+    faces: "EmbeddingMap", ax: "Axes | None" = None, *, marked: NDArray[np.float64] | None = None
+) -> "Axes":
+    """Every image is a dot; as many as there is room for are faces, wrong calls before all others.
+
+    Args:
+        marked: (k, 2) coordinates of further images, as `EmbeddingMap.place` gives them, to draw a ring around.
+    """
+    place, height = _on_canvas(faces.points, faces.points)
     paths = faces.paths
     colours = style.cluster_colours(faces.frame["cluster"], faces.fake)
     tile = int(np.clip(np.sqrt(0.3 * _WIDTH * height / len(faces)), _SMALLEST_TILE, _LARGEST_TILE))
@@ -35,14 +41,16 @@ def plot_map(faces: "EmbeddingMap", ax: "Axes | None" = None) -> "Axes":
         _dot(canvas, point, style.rgb(colour))
     pictures = thumbnails([paths[i] for i in shown], tile)
     for i, picture in zip(shown, pictures, strict=True):
-        marked = framed(picture, style.rgb(colours[i]), max(2, tile // 14))
-        marked = crossed(marked) if wrong[i] else marked
+        bordered = framed(picture, style.rgb(colours[i]), max(2, tile // 14))
+        bordered = crossed(bordered) if wrong[i] else bordered
         top, left = (place[i][::-1] - tile / 2).astype(int)
-        canvas[top : top + tile, left : left + tile] = marked
+        canvas[top : top + tile, left : left + tile] = bordered
     with style.styled():
         axes = style.picture_axes(ax, 10.0, 10.0 * height / _WIDTH + 1.0)
         axes.imshow(canvas)
         _label_clusters(axes, faces, place)
+        if marked is not None:
+            _mark(axes, _on_canvas(marked, faces.points)[0], height)
         axes.set_title(f"{len(faces):,} faces, arranged by what the network sees in them")
         axes.set_xlabel(_caption(faces, len(shown)), loc="left", color=style.MUTED, fontsize=8, linespacing=1.5)
         _legend(axes)
@@ -54,9 +62,12 @@ def is_failing(cluster: Mapping[Any, Any], overall: float) -> bool:
     return bool(cluster["p_adjusted"] < _SIGNIFICANT and cluster["error_rate"] > overall)
 
 
-def _on_canvas(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Pixel coordinates (n, 2), x to the right and y down on one scale, and the height of the canvas that fits them."""
-    low, high = points.min(axis=0), points.max(axis=0)
+def _on_canvas(points: NDArray[np.float64], all_points: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Pixel coordinates (n, 2), x to the right and y down on one scale, and the height of the canvas.
+
+    `all_points` are what the canvas is to fit.
+    """
+    low, high = all_points.min(axis=0), all_points.max(axis=0)
     across, up = np.maximum(high - low, 1e-9)
     height = int(np.clip(_WIDTH * up / across, 0.32 * _WIDTH, 0.9 * _WIDTH))
     room = np.array([_WIDTH, height])
@@ -80,6 +91,13 @@ def _uncovered(place: NDArray[np.float64], tile: int, *, first: NDArray[np.bool_
 def _dot(canvas: NDArray[np.uint8], point: NDArray[np.float64], colour: NDArray[np.uint8]) -> None:
     x, y = point.astype(int)
     canvas[y - 2 : y + 2, x - 2 : x + 2] = colour
+
+
+def _mark(axes: "Axes", place: NDArray[np.float64], height: int) -> None:
+    """Rings that stay on the canvas, also for what lies outside the map."""
+    x, y = np.clip(place, _MARGIN / 2, np.array([_WIDTH, height]) - _MARGIN / 2).T
+    for colour, width in (("white", 7.0), (style.INK, 3.5)):
+        axes.plot(x, y, "o", markersize=30, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=width)
 
 
 def _label_clusters(axes: "Axes", faces: "EmbeddingMap", place: NDArray[np.float64]) -> None:
