@@ -113,7 +113,7 @@ class EmbeddingMap:
         return placed.assign(x=points[:, 0], y=points[:, 1], cluster=clusters, strength=strengths)
 
     def plot(self, ax: "Axes | None" = None, *, marked: NDArray[np.float64] | None = None) -> "Axes":
-        """The plane with faces at their coordinates, borders by cluster, and rings at `marked`, (k, 2), from `place`."""
+        """The plane with faces at their coordinates, borders by cluster; rings at `marked`, (k, 2), from `place`."""
         from fakeimg.visual.map_figure import plot_map
 
         return plot_map(self, ax, marked=marked)

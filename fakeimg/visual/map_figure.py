@@ -69,7 +69,7 @@ def _on_canvas(points: NDArray[np.float64], all_points: NDArray[np.float64]) -> 
     """
     low, high = all_points.min(axis=0), all_points.max(axis=0)
     across, up = np.maximum(high - low, 1e-9)
-    height = int(np.clip(_WIDTH * up / across, 0.32 * _WIDTH, 0.9 * _WIDTH))
+    height = int(np.clip(_WIDTH * up / across, 0.32 * _WIDTH, 0.65 * _WIDTH))
     room = np.array([_WIDTH, height])
     scale = min((_WIDTH - 2 * _MARGIN) / across, (height - 2 * _MARGIN) / up)
     return np.asarray((points - (low + high) / 2) * scale * [1, -1] + room / 2), height
