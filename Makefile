@@ -10,7 +10,7 @@ quickstart: $(STAMP)
 	$(BIN)/fakeimg quickstart --out quickstart
 
 test: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
