@@ -165,7 +165,7 @@ def _train(entry: Entry, experiment: Experiment, data: Dataset, out: Path) -> Fi
     for attribute in entry.breakdown:
         for row in breakdown(evaluation.predictions, attribute).itertuples():
             figures[f"accuracy, {attribute} {row.value}"] = _interval(row)
-    return {name: figure for name, figure in figures.items() if "refused" not in figure}
+    return {name: figure for name, figure in figures.items() if figure.get("value") is not None}
 
 
 def _search(entry: Entry, experiment: Experiment, data: Dataset, out: Path) -> Figures:
