@@ -30,7 +30,7 @@ def audit(
     limits = Thresholds(shortcut=shortcut, spectrum=spectrum, duplicates=duplicates)
     found = audit_data(data, thresholds=limits, seed=seed, max_images=max_images or None)
     if out is not None:
-        from fakeimg.visual.report import write_audit
+        from fakeimg.visual.audit_page import write_audit
 
         found.write(out)
         say(f"page with examples: {write_audit(found, out)}")
