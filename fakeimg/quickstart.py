@@ -38,6 +38,7 @@ def quickstart(out: Path | str, *, images: int = IMAGES, seed: int = 0, say: Cal
     from fakeimg.evaluation.evaluate import evaluate
     from fakeimg.training.search import search
     from fakeimg.training.train import train
+    from fakeimg.visual.audit_page import write_audit
     from fakeimg.visual.embedding import embed
     from fakeimg.visual.explain import explain
     from fakeimg.visual.report import write_report
@@ -53,6 +54,7 @@ def quickstart(out: Path | str, *, images: int = IMAGES, seed: int = 0, say: Cal
     say("2/7  Audit: could something other than forgery give the labels away?")
     findings = audit(data, seed=seed)
     findings.write(folder / "audit")
+    write_audit(findings, folder / "audit")
     say(f"     {findings.sentence}")
 
     say("3/7  Search: nine heads on a frozen backbone, which passes over the images once.")
