@@ -24,8 +24,8 @@ def audit(
 
     Exits 3 when there is a finding.
     """
-    from fakeimg.evaluation.audit import Thresholds
     from fakeimg.evaluation.audit import audit as audit_data
+    from fakeimg.evaluation.findings import Thresholds
 
     limits = Thresholds(shortcut=shortcut, spectrum=spectrum, duplicates=duplicates)
     found = audit_data(data, thresholds=limits, seed=seed, max_images=max_images or None)

@@ -1,10 +1,10 @@
 """Looking at a data set before anything is trained on it: shortcuts, copies, leaks, confounding, broken files."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,16 @@ from fakeimg.data.dataset import Dataset
 from fakeimg.errors import ConfigError, DatasetError
 from fakeimg.evaluation.confounding import Confounding, find_confounding
 from fakeimg.evaluation.duplicates import find_duplicates
+from fakeimg.evaluation.findings import (
+    SPECTRUM,
+    Finding,
+    Thresholds,
+    of_confounding,
+    of_duplicates,
+    of_errors,
+    of_shortcuts,
+    of_splits,
+)
 from fakeimg.evaluation.measurements import Measurements, measure
 from fakeimg.evaluation.shortcuts import WORDS, find_shortcuts
 from fakeimg.files import replacing, write_json
@@ -21,51 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AUDIT = "audit.json"
-SPECTRUM = "power spectrum"
 MAX_IMAGES = 5000
-_NOTE = 0.6  # a shortcut whose AUC is surely above this is worth a line, though not a finding
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What counts as a finding.
-
-    Attributes:
-        shortcut: the lower bound of a shortcut's AUC is above this.
-        spectrum: the same for the power spectrum; None, the default, never makes it a finding. Upsampling leaves traces
-            in the spectrum, so it can be evidence of forgery as well as of another camera or compression: only
-            `stress` and leave-one-source-out can tell, and the audit says so in a note.
-        duplicates: share of images that are copies of another one. Copies on two sides of a split, or with two labels,
-            are findings whatever their number.
-        association: Cramér's V of source and label, together with `separability`.
-        separability: how well a thumbnail tells the sources apart, from 0, chance, to 1.
-    """
-
-    shortcut: float = 0.7
-    spectrum: float | None = None
-    duplicates: float = 0.01
-    association: float = 0.9
-    separability: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value is not None and not 0 <= value <= 1:
-                raise ConfigError(f"the audit's threshold {name!r} lies between 0 and 1, got {value}")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that the audit found.
-
-    Attributes:
-        kind: "shortcut", "spectrum", "duplicates", "leak", "confounding", "unreadable" or "too few".
-        severity: a "finding" makes the audit fail; a "note" does not.
-        sentence: what it is and why it matters, in plain words.
-    """
-
-    kind: str
-    severity: Literal["finding", "note"]
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -202,11 +168,11 @@ def audit(
         thumbnails = measurements.features["8×8 thumbnail"]
         confounding = find_confounding(dataset, rows, thumbnails, groups, seed=seed)
     findings += [
-        *_of_shortcuts(shortcuts, limits),
-        *_of_splits(dataset),
-        *_of_duplicates(duplicates, len(dataset), limits),
-        *_of_confounding(confounding, limits),
-        *_of_errors(measurements, len(dataset)),
+        *of_shortcuts(shortcuts, limits),
+        *of_splits(dataset),
+        *of_duplicates(duplicates, len(dataset), limits),
+        *of_confounding(confounding, limits),
+        *of_errors(measurements.errors, len(dataset)),
     ]
     return Audit(
         data=dataset,
@@ -241,101 +207,6 @@ def _groups(dataset: Dataset, duplicates: "pd.DataFrame") -> NDArray[np.object_]
     return groups.astype(object).where(groups.notna(), None).to_numpy(object)
 
 
-def _of_shortcuts(shortcuts: "pd.DataFrame", limits: Thresholds) -> Iterator[Finding]:
-    for row in shortcuts.to_dict("records"):
-        words = WORDS[row["shortcut"]]
-        numbers = (
-            f"{words[0].upper()}{words[1:]} alone predicts the label: AUC {row['auc']:.3f} "
-            f"({row['auc_low']:.3f}–{row['auc_high']:.3f}), {row['accuracy']:.1%} of images right"
-        )
-        if row["shortcut"] == SPECTRUM:
-            if limits.spectrum is not None and row["auc_low"] > limits.spectrum:
-                yield Finding("spectrum", "finding", f"{numbers}.")
-            elif row["auc_low"] > _NOTE:
-                yield Finding(
-                    "spectrum",
-                    "note",
-                    f"{numbers}. That may be what generators leave, or another camera, size or compression: stress and "
-                    "leave-one-source-out tell them apart.",
-                )
-        elif row["auc_low"] > limits.shortcut:
-            yield Finding("shortcut", "finding", f"{numbers}.")
-        elif row["auc_low"] > _NOTE:
-            yield Finding("shortcut", "note", f"{numbers}.")
-
-
-def _of_splits(dataset: Dataset) -> Iterator[Finding]:
-    known = dataset.frame[dataset.frame["group"].notna() & dataset.frame["split"].notna()]
-    sides = known.groupby("group")["split"].nunique()
-    straddling = sides[sides > 1]
-    if len(straddling):
-        yield Finding(
-            "leak",
-            "finding",
-            f"{_count(len(straddling), 'group')} of images that belong together lie on two sides of the split, such as "
-            f"{straddling.index[0]!r}: what is learnt from one image answers for the other.",
-        )
-
-
-def _of_duplicates(duplicates: "pd.DataFrame", n: int, limits: Thresholds) -> Iterator[Finding]:
-    if duplicates.empty:
-        return
-    clusters = duplicates.groupby("cluster")
-    example = " and ".join(duplicates[duplicates["cluster"] == 1]["path"].iloc[:2])
-    for column, why in (
-        ("split", "on two sides of the split: the test is then partly a test of memory"),
-        ("label", "with two labels: at least one of them is wrong, or the pair belongs in one group"),
-    ):
-        across = clusters[column].nunique()
-        several = across[across > 1]
-        if len(several):
-            paths = duplicates[duplicates["cluster"] == several.index[0]]["path"].iloc[:2]
-            yield Finding(
-                "leak" if column == "split" else "duplicates",
-                "finding",
-                f"{_count(len(several), 'picture')} {'occurs' if len(several) == 1 else 'occur'} {why} "
-                f"(as {' and '.join(paths)}).",
-            )
-    extra = len(duplicates) - clusters.ngroups
-    exact = duplicates[duplicates["kind"] == "exact"]
-    exact_extra = len(exact) - exact["cluster"].nunique()
-    yield Finding(
-        "duplicates",
-        "finding" if extra / n >= limits.duplicates else "note",
-        f"{_count(extra, 'image')} of {n:,} ({extra / n:.1%}) {'is a copy' if extra == 1 else 'are copies'} of another "
-        f"({exact_extra:,} byte for byte), such as {example}; give copies one group, so that no split parts them.",
-    )
-
-
-def _of_confounding(confounding: Confounding | None, limits: Thresholds) -> Iterator[Finding]:
-    if confounding is None or not confounding.pure:
-        return
-    accuracy = confounding.source_accuracy
-    told = (
-        f"; a thumbnail names the source of {accuracy.value:.1%}, by chance {confounding.chance:.1%}"
-        if accuracy
-        else ""
-    )
-    serious = confounding.cramers_v > limits.association and confounding.separability > limits.separability
-    yield Finding(
-        "confounding",
-        "finding" if serious else "note",
-        f"{len(confounding.pure)} of {len(confounding.table)} sources hold one label only "
-        f"(Cramér's V {confounding.cramers_v:.2f}){told}. A random split cannot tell forgery from source: "
-        "leave one source out.",
-    )
-
-
-def _of_errors(measurements: Measurements, n: int) -> Iterator[Finding]:
-    if measurements.errors:
-        row = min(measurements.errors)
-        yield Finding(
-            "unreadable",
-            "note",
-            f"{_count(len(measurements.errors), 'file')} of {n:,} cannot be read, such as {measurements.errors[row]}.",
-        )
-
-
 def _mean_thumbnails(dataset: Dataset, measurements: Measurements) -> dict[str, NDArray[np.uint8]]:
     if not len(measurements.rows):
         return {}
@@ -346,10 +217,6 @@ def _mean_thumbnails(dataset: Dataset, measurements: Measurements) -> dict[str, 
         for k, name in enumerate(dataset.class_names)
         if (labels == k).any()
     }
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _present(row: Mapping[Hashable, Any]) -> dict[str, Any]:

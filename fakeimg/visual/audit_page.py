@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fakeimg.evaluation.audit import SPECTRUM
+from fakeimg.evaluation.findings import SPECTRUM
 from fakeimg.evaluation.shortcuts import WORDS
 from fakeimg.files import write_text
 from fakeimg.visual import style

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.sample import render_sample
 from fakeimg.errors import ConfigError, DatasetError
-from fakeimg.evaluation.audit import Audit, Thresholds, audit
+from fakeimg.evaluation.audit import Audit, audit
+from fakeimg.evaluation.findings import Thresholds
 from fakeimg.evaluation.shortcuts import find_shortcuts
 
 Image = NDArray[np.uint8]
