@@ -11,6 +11,7 @@ from fakeimg.cli.detect import detect
 from fakeimg.cli.hub import pull, push
 from fakeimg.cli.look import explain, map_
 from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print_json, print_table, rate, say
+from fakeimg.cli.pipeline import annotate, generate, select, train_attribute
 from fakeimg.cli.worth import audit, mixture, stress, transfer
 
 app = typer.Typer(
@@ -172,6 +173,10 @@ def compare_(
         print(comparison.sentence)
 
 
+app.command()(annotate)
+app.command("train-attribute")(train_attribute)
+app.command()(select)
+app.command()(generate)
 app.command()(audit)
 app.command()(stress)
 app.command()(transfer)

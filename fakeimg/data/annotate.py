@@ -26,18 +26,22 @@ _CHUNK = 256
 
 
 class Annotator(Protocol):
-    """Something that judges attributes of faces.
+    """Something that judges attributes of faces."""
 
-    Attributes:
-        name: what stands in `<attribute>_annotator` beside each of its values.
-        attributes: the columns that it fills.
-        fingerprint: what its judgement of an image depends on besides the image's bytes, so that judgements can be
-            kept; None where judging again is as quick as looking up, or depends on more than the image.
-    """
+    @property
+    def name(self) -> str:
+        """What stands in `<attribute>_annotator` beside each of its values."""
 
-    name: str
-    attributes: tuple[str, ...]
-    fingerprint: str | None
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The columns that it fills."""
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What its judgement of an image depends on besides the image's bytes, so that judgements can be kept.
+
+        None where judging again is as quick as looking up, or depends on more than the image.
+        """
 
     def judge(self, dataset: Dataset) -> Iterator[Mapping[str, Judgement]]:
         """For each image, in order, what it says; an attribute that it cannot tell is left out."""
