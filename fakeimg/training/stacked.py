@@ -233,7 +233,8 @@ class _Line:
         places = epoch_order(run.seed, epoch, len(run.rows), run.draw)
         features = self.views[epoch % len(self.views)]
         total = right = 0.0
-        piece = train.batch_size * _STEPS_AT_A_TIME
+        batch_size = min(train.batch_size, len(places))
+        piece = batch_size * _STEPS_AT_A_TIME
         for start in range(0, len(places), piece):
             if self.stop:
                 return
@@ -244,7 +245,7 @@ class _Line:
                 rows,
                 self.labels[rows],
                 run.weights[here],
-                train.batch_size,
+                batch_size,
                 training.widths,
                 training.places,
                 training.weights,
@@ -258,7 +259,7 @@ class _Line:
                 run.seed,
                 training.steps,
             )
-            training.steps += -(-len(here) // train.batch_size)
+            training.steps += -(-len(here) // batch_size)
             total, right = total + loss, right + correct
         if not np.isfinite(total):
             cause = f"the learning rate {learning_rate:g} is too high"
