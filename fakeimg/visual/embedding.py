@@ -118,11 +118,11 @@ class EmbeddingMap:
 
         return plot_map(self, ax, marked=marked)
 
-    def plot_grid(self, ax: "Axes | None" = None) -> "Axes":
-        """The faces in a grid in which similar ones sit together, borders by label."""
+    def plot_grid(self, ax: "Axes | None" = None, *, tiles: int = 600) -> "Axes":
+        """Up to `tiles` faces in a grid in which similar ones sit together, borders by label."""
         from fakeimg.visual.grid import plot_grid
 
-        return plot_grid(self, ax)
+        return plot_grid(self, ax, tiles=tiles)
 
     def write(self, out: Path | str) -> None:
         """Write `map.parquet`, `clusters.csv`, `map.json`, `map.png`, `grid.png`, and the interactive `map.html`."""

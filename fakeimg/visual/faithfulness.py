@@ -64,12 +64,20 @@ class Proof:
         with style.styled():
             axes = style.new_axes(6.4, 3.0) if ax is None else ax
             grouped = self.randomised.groupby("step")["correlation"]
-            mean = grouped.mean()
-            steps = mean.index.to_numpy()
+            # Before the first layer every map is its own twin.
+            bounds = grouped.agg(["mean", "min", "max"])
+            bounds.loc[0] = 1.0
+            bounds = bounds.sort_index()
             axes.fill_between(
-                steps, grouped.min(), grouped.max(), color=style.FAKE, alpha=0.15, linewidth=0, label="all images"
+                bounds.index,
+                bounds["min"],
+                bounds["max"],
+                color=style.FAKE,
+                alpha=0.15,
+                linewidth=0,
+                label="all images",
             )
-            axes.plot(steps, mean, color=style.FAKE, label="mean")
+            axes.plot(bounds.index, bounds["mean"], color=style.FAKE, label="mean")
             axes.axhline(0, color=style.RULE, linewidth=1, zorder=0)
             axes.set_title("Heatmaps of a network that forgets, layer by layer")
             axes.set_xlabel("layers with fresh weights, counted from the logit")
