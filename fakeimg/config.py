@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from fakeimg.errors import ConfigError, did_you_mean
 
@@ -19,6 +28,18 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Width = Annotated[int, Field(ge=1, le=16_384)]
 Side = Annotated[int, Field(ge=8, le=2048)]
+# Names end up on terminals, in pages and in model cards.
+ClassName = Annotated[str, StringConstraints(pattern=r"^[^<>\x00-\x1f\x7f]{1,64}$")]
+
+
+def _photographs_first(names: tuple[str, ...]) -> tuple[str, ...]:
+    if "real" in names[1:]:
+        # With the classes in another order every verdict would be turned round.
+        raise ValueError(f"the photographs come first, so 'real' before {names[0]!r}")
+    return names
+
+
+ClassNames = Annotated[tuple[ClassName, ...], Field(min_length=2, max_length=100), AfterValidator(_photographs_first)]
 
 
 class _Part(BaseModel):
@@ -29,7 +50,7 @@ class Data(_Part):
     """Which images take part."""
 
     sources: tuple[str, ...] | None = Field(None, description="use these sources alone; all when absent")
-    classes: tuple[str, ...] = Field(("real", "fake"), min_length=2, description="class names; the photographs first")
+    classes: ClassNames = Field(("real", "fake"), description="class names; the photographs first")
     truncated: Truncated = Field("refuse", description="what to do with files that end too early")
 
 

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Any
 from fakeimg.errors import HubError, ModelError
 from fakeimg.files import replacing, sha256, write_json, write_text
 from fakeimg.hub.client import SCHEME, Address, explain, first_answer, translated, unreachable
-from fakeimg.models.artifact import CARD_FILE, MAX_SPEC_BYTES, SPEC_FILE, DetectorSpec, read_spec
+from fakeimg.models.artifact import CARD_FILE, MAX_BYTES, MAX_FILES, MAX_SPEC_BYTES, SPEC_FILE, DetectorSpec, read_spec
 
 if TYPE_CHECKING:
     from fakeimg.models.detector import Detector
-
-MAX_FILES = 32
-MAX_BYTES = 4 * 2**30
 
 
 def pull(

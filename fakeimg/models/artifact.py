@@ -1,6 +1,7 @@
 """The model folder: what it holds, how it is written, and how it is checked before anything in it is used."""
 
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fakeimg.errors import ModelError
 from fakeimg.files import replacing, sha256, write_json, write_text
+from fakeimg.models import layer_config, strict_json
 from fakeimg.models.decision import OperatingPoint
 from fakeimg.models.network import Architecture
 
@@ -20,7 +22,10 @@ WEIGHTS_FILE = "model.weights.h5"
 GUARD_FILE = "domain_guard.npz"
 GRAPH_FILE = "graph/model.xml"
 CARD_FILE = "README.md"
+CONFIG_FILE = "config.json"
 MAX_SPEC_BYTES = 2_000_000
+MAX_FILES = 32
+MAX_BYTES = 4 * 2**30
 
 
 class _Part(BaseModel):
@@ -103,10 +108,10 @@ def write_artifact(
             named.replace(temporary)
         finally:
             named.unlink(missing_ok=True)
-    write_text(folder / "config.json", json.dumps(keras.saving.serialize_keras_object(model)))
+    write_text(folder / CONFIG_FILE, json.dumps(keras.saving.serialize_keras_object(model)))
     created = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / "metadata.json", {"keras_version": keras.__version__, "date_saved": created})
-    names = [WEIGHTS_FILE, "config.json", "metadata.json"]  # not the card: it may be edited, here and on the Hub
+    names = [WEIGHTS_FILE, CONFIG_FILE, "metadata.json"]  # not the card: it may be edited, here and on the Hub
     if guard is not None:
         with replacing(folder / GUARD_FILE) as temporary:
             np.savez(temporary, **guard)
@@ -129,25 +134,24 @@ def read_spec(folder: Path) -> DetectorSpec:
     Raises:
         ModelError: no such folder, no or a damaged `fakeimg.json`, one from a newer fakeimg, or values out of bounds.
     """
-    file = folder / SPEC_FILE
+    if folder.is_file():
+        raise ModelError(
+            f"{folder} is a file; fakeimg opens model folders alone, as .h5 models and pickles can hold programs "
+            '(a .keras file may start a training: weights = "FILE.keras")'
+        )
     if not folder.is_dir():
         raise ModelError(
             f"no model folder {str(folder)!r}; give a folder that holds {SPEC_FILE}, hf://owner/name, or bundled"
         )
-    if not file.is_file():
+    if not (folder / SPEC_FILE).is_file():
         raise ModelError(f"{folder} holds no {SPEC_FILE}, so it is not a fakeimg model")
-    if file.stat().st_size > MAX_SPEC_BYTES:
-        raise ModelError(f"{file} has {file.stat().st_size:,} bytes; a real one has fewer than {MAX_SPEC_BYTES:,}")
-    try:
-        content = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{file} is damaged: {error}") from None
+    file = _own_file(folder, SPEC_FILE)
+    content = _read_json(file)
     if not isinstance(content, dict):
         raise ModelError(f"{file} is damaged: an object was expected, not {type(content).__name__}")
-    if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
-        raise ModelError(
-            f"{file} has format {content.get('format')!r}; this fakeimg reads up to {FORMAT}: pip install -U fakeimg"
-        )
+    found = content.get("format")
+    if type(found) is not int or not 1 <= found <= FORMAT:  # True is an int, too
+        raise ModelError(f"{file} has format {found!r}; this fakeimg reads up to {FORMAT}: pip install -U fakeimg")
     try:
         return DetectorSpec.model_validate(content)
     except ValidationError as error:
@@ -156,20 +160,48 @@ def read_spec(folder: Path) -> DetectorSpec:
 
 
 def verify(folder: Path, spec: DetectorSpec) -> None:
-    """Compare every file that `fakeimg.json` lists with its size and SHA-256.
+    """Compare every file that `fakeimg.json` lists with its size and SHA-256; nothing large is read before that.
 
     Raises:
-        ModelError: a missing or changed file, a name that leaves the folder, or no weights.
+        ModelError: a missing or changed file, one that lies outside the folder, more than 4 GiB, no weights, or a
+            `config.json` that would have stock Keras run something.
     """
     if WEIGHTS_FILE not in spec.files:
         raise ModelError(f"{folder / SPEC_FILE} lists no {WEIGHTS_FILE}")
+    if len(spec.files) > MAX_FILES or sum(record.bytes for record in spec.files.values()) > MAX_BYTES:
+        raise ModelError(f"{folder / SPEC_FILE} lists more than {MAX_FILES} files or {MAX_BYTES:,} bytes")
     for name, record in spec.files.items():
-        path = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or "\\" in name:
-            raise ModelError(f"{folder / SPEC_FILE} lists {name!r}, which lies outside the folder")
-        if not path.is_file():
-            raise ModelError(f"{folder} lacks {name}, which its {SPEC_FILE} lists")
-        if path.stat().st_size != record.bytes:
-            raise ModelError(f"{path} has {path.stat().st_size:,} bytes, not {record.bytes:,}: truncated or replaced")
+        path = _own_file(folder, name)
+        size = path.stat().st_size
+        if size != record.bytes:
+            raise ModelError(f"{path} has {size:,} bytes, not {record.bytes:,}: truncated or replaced")
         if sha256(path) != record.sha256:
             raise ModelError(f"{path} is not the file that {SPEC_FILE} describes: its SHA-256 differs")
+    if CONFIG_FILE in spec.files:
+        layer_config.check_classes(_read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
+
+
+def _own_file(folder: Path, name: str) -> Path:
+    """The path of an ordinary file of the folder.
+
+    Links may stay in the folder, or lead from a snapshot of the Hub's cache to the cache's store of contents: else a
+    folder could have fakeimg read the user's other files, or wait for a pipe.
+    """
+    if not re.fullmatch(r"(\w[\w.-]{0,99}/)?\w[\w.-]{0,99}", name, re.ASCII):
+        raise ModelError(f"{folder / SPEC_FILE} lists {name!r}, which is no name of a file of the folder")
+    path = folder / name
+    if not path.is_file():
+        raise ModelError(f"{folder} lacks {name}, which its {SPEC_FILE} lists, or it is no ordinary file")
+    root = folder.resolve()
+    homes = [root, root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [root]
+    if not any(path.resolve().is_relative_to(home) for home in homes):
+        raise ModelError(f"{path} is a link that leads out of the folder; copy the file into the folder")
+    return path
+
+
+def _read_json(file: Path) -> Any:
+    with file.open("rb") as opened:
+        content = opened.read(MAX_SPEC_BYTES + 1)  # bounded, whatever size the file states
+    if len(content) > MAX_SPEC_BYTES:
+        raise ModelError(f"{file} has {file.stat().st_size:,} bytes; a real one has fewer than {MAX_SPEC_BYTES:,}")
+    return strict_json.parse(content, str(file))

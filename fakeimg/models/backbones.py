@@ -9,7 +9,8 @@ from typing import Any, Literal
 from fakeimg.errors import ConfigError, did_you_mean
 from fakeimg.files import sha256
 from fakeimg.models import compact, five_conv, resnet
-from fakeimg.models.weights_file import load_whole
+from fakeimg.models.foreign import open_trunk
+from fakeimg.models.weights_file import load_whole, stored_numbers
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -60,10 +61,11 @@ def load_weights(trunk: Any, name: str, weights: str) -> str:
         name: its backbone.
         weights: "none" keeps the random initialisation, or for "bundled" that detector's own weights; "imagenet"
             downloads (or finds in Keras' cache) the weights that Keras publishes; anything else is a Keras weights
-            file of the bare backbone without its top.
+            file of the bare backbone without its top, or a whole `.keras` model that begins with this backbone.
     Raises:
         ConfigError: no such file, a file that does not fit, or ImageNet weights that cannot be had. Never falls back
             to random weights: that would be a wrong result.
+        ModelError: a file that is not safe to open.
     """
     if name == "bundled":
         return _load_bundled(trunk, weights)
@@ -81,12 +83,18 @@ def load_weights(trunk: Any, name: str, weights: str) -> str:
         file = Path(weights)
         if not file.is_file():
             raise ConfigError(f'no weights file {weights!r}; give a path, "imagenet" or "none"')
-        source = reference(weights=None, include_top=False) if reference else _fresh_copy(trunk)
-        try:
-            load_whole(source, file)
-        except Exception as error:  # Keras raises whatever h5py or zipfile does
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ConfigError(f"{weights} does not hold weights of {name} without its top: {reason}") from None
+        if file.suffix == ".keras":
+            source = open_trunk(file)
+            if [w.shape for w in source.weights] != [w.shape for w in trunk.weights]:
+                raise ConfigError(f"{weights} does not begin with {name}: its layers have other sizes")
+        else:
+            source = reference(weights=None, include_top=False) if reference else _fresh_copy(trunk)
+            stored_numbers(file)  # refuses what is not plain
+            try:
+                load_whole(source, file)
+            except Exception as error:  # Keras raises whatever h5py does
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise ConfigError(f"{weights} does not hold weights of {name} without its top: {reason}") from None
         words = f"weights file {file.name} (sha256 {sha256(file)})"
     trunk.set_weights(source.get_weights())
     return words

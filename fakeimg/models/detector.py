@@ -305,10 +305,11 @@ class Detector(Pretrained):
 
 def _rebuild(spec: DetectorSpec, folder: Path) -> Any:
     from fakeimg.models.network import build_network
-    from fakeimg.models.weights_file import load_checked
+    from fakeimg.models.weights_file import load_checked, stored_numbers
 
-    model = build_network(spec.architecture)
-    load_checked(model, folder / WEIGHTS_FILE)
+    file = folder / WEIGHTS_FILE
+    model = build_network(spec.architecture, most=stored_numbers(file))
+    load_checked(model, file)
     return model
 
 

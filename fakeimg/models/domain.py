@@ -3,6 +3,7 @@
 NumPy alone, so that `fakeimg detect` starts fast.
 """
 
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ DIRECTIONS = 32
 HELD_OUT = 0.2
 FEWEST = 300
 INSIDE = 0.995
+MAX_BYTES = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,15 @@ class DomainGuard:
         return cls(guard.mean, guard.directions, threshold)
 
     def distance(self, embeddings: NDArray[Any]) -> NDArray[np.float64]:
-        """(n,) distances of embeddings (n, c), from 0 to about 1."""
+        """(n,) distances of embeddings (n, c), from 0 to about 1.
+
+        Raises:
+            ModelError: the guard was made for another network.
+        """
+        if embeddings.shape[-1] != self.mean.size:
+            raise ModelError(
+                f"the domain guard knows {self.mean.size} channels, but the network has {embeddings.shape[-1]}"
+            )
         centred = _unit(embeddings) - self.mean
         left = centred - centred @ self.directions.T @ self.directions
         return np.asarray(np.linalg.norm(left, axis=1), np.float64)
@@ -93,14 +103,40 @@ class DomainGuard:
             ModelError: not such a file.
         """
         try:
+            _check_sizes(path)
             with np.load(path, allow_pickle=False) as arrays:
                 mean, directions = arrays["mean"].astype(np.float32), arrays["directions"].astype(np.float32)
                 threshold = float(arrays["threshold"])
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            NotImplementedError,
+            RuntimeError,
+            zipfile.BadZipFile,
+        ) as error:
             raise ModelError(f"{path.name} does not hold a domain guard: {error}") from None
-        if mean.ndim != 1 or directions.ndim != 2 or directions.shape[1] != mean.size or not threshold > 0:
+        if mean.ndim != 1 or directions.ndim != 2 or directions.shape[1] != mean.size or not 0 < threshold < np.inf:
             raise ModelError(f"{path.name} holds arrays that do not fit together")
+        if not np.isfinite(mean).all() or not np.isfinite(directions).all():
+            raise ModelError(f"{path.name} holds numbers that are not finite, so it would let everything pass")
         return cls(mean, directions, threshold)
+
+
+def _check_sizes(path: Path) -> None:
+    """NumPy takes memory for what an array's header declares before it reads any of it: compare the two first."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > 3 or sum(member.file_size for member in members) > MAX_BYTES:
+            raise ValueError(f"more than three arrays, or more than {MAX_BYTES:,} bytes")
+        for member in members:
+            with archive.open(member) as file:
+                if np.lib.format.read_magic(file) != (1, 0):
+                    raise ValueError("an array of an unusual kind")
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                if file.tell() + math.prod(shape) * dtype.itemsize != member.file_size or dtype.kind != "f":
+                    raise ValueError(f"{member.filename} declares {dtype} of shape {shape}, and holds something else")
 
 
 def _unit(embeddings: NDArray[Any]) -> NDArray[np.float32]:

@@ -3,12 +3,14 @@
 import os
 import sys
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from fakeimg.config import Experiment, Framing, Head, Side
-from fakeimg.errors import ConfigError, did_you_mean
+from fakeimg.config import Backbone as BackboneName
+from fakeimg.config import ClassNames, Experiment, Framing, Head, Side
+from fakeimg.errors import ConfigError, ModelError, did_you_mean
 from fakeimg.models import five_conv
 from fakeimg.models.backbones import Backbone, get_backbone
 
@@ -22,11 +24,11 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backbone: str
+    backbone: BackboneName
     image_size: tuple[Side, Side]
     framing: Framing
     head: Head
-    class_names: tuple[str, ...]
+    class_names: ClassNames
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Architecture":
@@ -40,15 +42,20 @@ class Architecture(BaseModel):
         )
 
 
-def build_network(architecture: Architecture, *, seed: int = 0) -> Any:
+def build_network(architecture: Architecture, *, seed: int = 0, most: int | None = None) -> Any:
     """A flat functional Keras model with random weights.
 
     Input "image": float32 (n, h, w, 3), RGB, 0 to 255. Layer "feature_map": (n, h', w', c). Output "logit": for two
     classes (n, 1), the log-odds of the second class; for k > 2 classes (n, k), unnormalised log-probabilities.
     Averaging backbones have a layer "pool", (n, c), between the two.
 
+    Args:
+        seed: of the random weights.
+        most: refuse a head with more parameters than that, before memory is taken for it. A backbone has at most 24
+            million whatever the architecture says; a head has as many as its widths and the image size make.
     Raises:
         ConfigError: unknown backbone, or an image size that it cannot take.
+        ModelError: more than `most` parameters.
     """
     import_keras()
     import keras
@@ -66,7 +73,12 @@ def build_network(architecture: Architecture, *, seed: int = 0) -> Any:
     x = backbone.convolve(backbone.preprocess(image))
     x = layers.Activation("linear", name=FEATURE_MAP)(x)
     x = _summarise(x, backbone, architecture.backbone)
-    logit = _head(x, architecture.head, len(architecture.class_names), seed)
+    classes = len(architecture.class_names)
+    widths = [x.shape[-1], *architecture.head.units, classes if classes > 2 else 1]
+    needed = sum(inputs * outputs for inputs, outputs in pairwise(widths))
+    if most is not None and needed > most:
+        raise ModelError(f"the head described in fakeimg.json has {needed:,} weights, but the weights file {most:,}")
+    logit = _head(x, architecture.head, classes, seed)
     return keras.Model(image, logit, name="detector")
 
 

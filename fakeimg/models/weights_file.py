@@ -16,18 +16,22 @@ def load_checked(model: Any, path: Path) -> None:
     """Load `path` into `model` after making sure that it is plain: arrays inside the file, as many numbers as expected.
 
     Raises:
-        ModelError: not an HDF5 file; linked, external, virtual or compressed data; arrays of another network.
+        ModelError: not an HDF5 file; linked, external, virtual or compressed data; arrays of another network; weights
+            that are not finite.
     """
+    import numpy as np
+
     stored = stored_numbers(path)
     expected = sum(math.prod(weight.shape) for weight in model.weights)
     if stored != expected:
-        raise ModelError(
-            f"{path.name} holds {stored:,} numbers, but the network described in fakeimg.json has {expected:,}"
-        )
+        raise ModelError(f"{path.name} holds {stored:,} numbers, but the network described with it has {expected:,}")
     try:
         load_whole(model, path)
     except Exception as error:  # Keras raises whatever h5py does
-        raise ModelError(f"{path.name} does not fit the network described in fakeimg.json: {_reason(error)}") from None
+        raise ModelError(f"{path.name} does not fit the network described with it: {_reason(error)}") from None
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise ModelError(f"{path.name} holds weights of {weight.path} that are not finite numbers; it is damaged")
 
 
 def load_whole(model: Any, path: Path) -> None:
@@ -38,7 +42,7 @@ def load_whole(model: Any, path: Path) -> None:
 
 
 def stored_numbers(path: Path) -> int:
-    """How many floating-point numbers the arrays of an HDF5 file hold; nothing is read but their headers.
+    """How many floating-point numbers a network's arrays in an HDF5 file hold; nothing is read but their headers.
 
     Raises:
         ModelError: not an HDF5 file, or anything in it that is not a plain floating-point array.
@@ -47,7 +51,15 @@ def stored_numbers(path: Path) -> int:
 
     try:
         with h5py.File(path, "r") as file:
-            return sum(math.prod(array.shape) for array in _plain_arrays(file, path.name) if array.dtype.kind == "f")
+            numbers = stored = 0
+            for array in _plain_arrays(file, path.name):
+                # A compiled model's file holds its optimizer's state beside its weights.
+                if array.dtype.kind == "f" and not array.name.startswith("/optimizer/"):
+                    numbers += math.prod(array.shape)
+                stored += array.id.get_storage_size()
+            if stored > path.stat().st_size:  # one array under many names
+                raise ModelError(f"{path.name} declares more numbers than it has room for")
+            return numbers
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(f"{path.name} is not a whole HDF5 weights file: {_reason(error)}") from None
 
