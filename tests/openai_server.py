@@ -51,7 +51,7 @@ class ImagesServer:
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self._random = random.Random(seed)
-        self._server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server: Any = _Server(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads, self._server.block_on_close = True, False
         self._server.images = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
@@ -75,6 +75,11 @@ class ImagesServer:
             if draw < self.busy:
                 return self.requests, "busy"
             return self.requests, "broken" if draw < self.busy + self.broken else "fine"
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed leaves its connections broken; that is what is being tested."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Grey = NDArray[np.uint8]
 
-_SIDE = 160  # faces are searched at this size, pixels
+_SIDE = 128  # faces are searched at this size, pixels
 _DISTANCES = np.geomspace(0.11, 0.5, 16)  # between the eyes, shares of the width
 # Where eyes usually are, and how strongly that counts beside a correlation of at most 1.
 _EXPECTED = {"x": (0.5, 0.18, 0.075), "y": (0.42, 0.15, 0.075), "distance": (np.log(0.27), 0.5, 0.05)}

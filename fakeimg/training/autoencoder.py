@@ -18,7 +18,7 @@ from fakeimg.data.generate import PROVIDER
 from fakeimg.data.images import read_batches, resize
 from fakeimg.errors import DatasetError
 from fakeimg.files import replacing
-from fakeimg.models.network import import_keras
+from fakeimg.models.network import import_keras, without_optimizer
 from fakeimg.models.weights_file import load_checked
 from fakeimg.progress import progress_bar
 
@@ -81,7 +81,7 @@ class Autoencoder:
                         batch = batch[:, :, ::-1]
                     loss = model.train_on_batch(tf.constant(batch), tf.constant(batch))
                 advance(1, f"loss {float(loss):.2f} grey levels")
-        return cls(model)
+        return cls(without_optimizer(model))
 
     @classmethod
     def open(cls, folder: Path | str) -> "Autoencoder":
