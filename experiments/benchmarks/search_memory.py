@@ -50,7 +50,7 @@ def main() -> None:
             os.environ["FAKEIMG_CACHE"] = str(folder / "cache")
             make(folder, size)
             measured = subprocess.run(
-                [sys.executable, __file__, "--measure", folder], check=True, capture_output=True, text=True
+                [sys.executable, __file__, "--measure", folder], check=True, stdout=subprocess.PIPE, text=True
             )
             seconds, heads, megabytes = map(float, measured.stdout.split()[-3:])
             rows[str(size)] = {
