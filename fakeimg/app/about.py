@@ -21,9 +21,10 @@ client = Client("ADDRESS")
 client.predict(handle_file("face.jpg"), api_name="/detect")
 ```
 
-The answer is the object that `fakeimg detect --json` prints: `verdict` is `fake`, `real`, `inconclusive` or
-`out-of-domain`, with `probability_fake`, both thresholds, and the SHA-256 of the model. `/detect_many` takes a list of
-files, `/heatmap` one file and `fake` or `real`. When many ask at once the answer is “queue full”: ask again later.
+The answer is the object that `fakeimg detect --json` prints, its `path` empty: `verdict` is `fake`, `real`,
+`inconclusive` or `out-of-domain`, with `probability_fake`, both thresholds, and the SHA-256 of the model.
+`/detect_many` takes a list of files, `/heatmap` one file and `fake` or `real`. When many ask at once the answer is
+“queue is full”: ask again later.
 """
 
 

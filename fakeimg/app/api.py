@@ -22,10 +22,10 @@ def endpoints(detectors: Detectors, folder: Path) -> None:
         Args:
             image: the picture file.
         Returns:
-            path, status ("ok" or "error"), verdict ("fake", "real", "inconclusive", "out-of-domain" or null),
+            path (null), status ("ok" or "error"), verdict ("fake", "real", "inconclusive", "out-of-domain" or null),
             probability_fake, threshold_fake, threshold_real, model, model_sha256, reason.
         """
-        return detect(detectors, uploaded(image, folder))
+        return _answer(detect(detectors, uploaded(image, folder)))
 
     def detect_many(images: list[FileData]) -> list:  # type: ignore[type-arg]
         """Say the same of up to 300 pictures.
@@ -38,7 +38,7 @@ def endpoints(detectors: Detectors, folder: Path) -> None:
         if not isinstance(images, list) or len(images) > MAX_IMAGES:
             raise ImageError(f"send a list of at most {MAX_IMAGES} pictures")
         uploads = [uploaded(image, folder) for image in images]
-        return [record for part in scored(detectors, uploads) for record in part]
+        return [_answer(record) for part in scored(detectors, uploads) for record in part]
 
     def heatmap(image: FileData, target: str = "fake") -> dict:  # type: ignore[type-arg]
         """Show where in one picture the evidence lies (Grad-CAM).
@@ -67,3 +67,8 @@ def endpoints(detectors: Detectors, folder: Path) -> None:
     gr.api(answered(detect_one), api_name="detect", concurrency_id="verdict", **options)
     gr.api(answered(detect_many), api_name="detect_many", concurrency_id="many", **options)
     gr.api(answered(heatmap), api_name="heatmap", concurrency_id="explain", **options)
+
+
+def _answer(record: dict[str, Any]) -> dict[str, Any]:
+    # gradio_client takes every object whose `path` is text for a file, and would try to download it.
+    return record | {"path": None}

@@ -1,8 +1,10 @@
 """The first tab: one picture, its verdict in words, and everything that says how far to believe it."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from fakeimg.app import panels
@@ -18,6 +20,9 @@ from fakeimg.errors import ImageError
 if TYPE_CHECKING:
     from fakeimg.models.detector import Detector
     from fakeimg.visual.gradcam import Heatmap
+
+DROP = "Drop an image file here to upload"
+"""What Gradio calls its drop zones to screen readers; eyes are told the same."""
 
 
 def check_image(detectors: Detectors, model: Any, folder: Path, examples: Sequence[Path]) -> Any:
@@ -39,17 +44,14 @@ def check_image(detectors: Detectors, model: Any, folder: Path, examples: Sequen
                 sources=["upload", "clipboard", "webcam"],
                 height=380,
                 alt_text="The picture to be checked",
+                placeholder=DROP,
                 elem_id="fi-picture",
                 buttons=["fullscreen"],
             )
-            if examples:
-                gr.Examples(
-                    [[str(path)] for path in examples], picture, label="Examples, drawn by code", cache_examples=False,
-                    examples_per_page=12, api_visibility="private",
-                )  # fmt: skip
+            shelf = gr.HTML(panels.example_shelf(examples), js_on_load=panels.EXAMPLE_SCRIPT)
         with gr.Column(scale=7, min_width=320):
             verdict = gr.HTML(panels.WELCOME, elem_id="fi-verdict")
-            with gr.Group(visible=False, elem_id="fi-worth") as worth:
+            with gr.Column(visible=False, elem_id="fi-worth") as worth:
                 prevalence = gr.Slider(
                     1, 99, value=10, step=1, label="Of 100 pictures like this one, how many are generated?",
                     elem_id="fi-prevalence",
@@ -103,16 +105,26 @@ def check_image(detectors: Detectors, model: Any, folder: Path, examples: Sequen
         words = meaning(found["verdict"] if found else None, Rates.of(detectors.get(name).spec), share / 100)
         return f"<p>{words}</p>"
 
-    outputs = [verdict, record, worth, sense, heat, facts, inside]
-    scored = gr.on(
-        [picture.change, model.change],
-        decide, [picture, model, prevalence], outputs, preprocess=False, concurrency_id="verdict",
-        show_progress_on=verdict, trigger_mode="always_last", api_visibility="private",
-    )  # fmt: skip
-    scored.then(
-        explain, [picture, model, record], [heat, facts], preprocess=False, concurrency_id="explain",
-        show_progress="minimal", api_visibility="private",
-    )  # fmt: skip
+    @answered
+    def choose(event: gr.EventData) -> str:
+        example = examples[int(event.index)]
+        return shutil.copy(example, mkdtemp(dir=folder))
+
+    def run(trigger: Any) -> None:
+        decided = trigger(
+            decide, [picture, model, prevalence], [verdict, record, worth, sense, heat, facts, inside],
+            preprocess=False, concurrency_id="verdict", show_progress_on=verdict, api_visibility="private",
+        )  # fmt: skip
+        decided.then(
+            explain, [picture, model, record], [heat, facts], preprocess=False, concurrency_id="explain",
+            show_progress="minimal", api_visibility="private",
+        )  # fmt: skip
+
+    # Not `picture.change`: that fires a second time when the page answers what was set from here.
+    run(picture.input)
+    run(picture.clear)
+    run(model.change)
+    run(shelf.click(choose, None, picture, queue=False, show_progress="hidden", api_visibility="private").then)
     prevalence.change(
         weigh, [record, model, prevalence], sense, queue=False, show_progress="hidden", trigger_mode="always_last",
         api_visibility="private",

@@ -39,7 +39,7 @@ def check_many(detectors: Detectors, model: Any, folder: Path) -> None:
     summary = gr.HTML()
     table = gr.Dataframe(
         headers=HEADERS, datatype=["html", "str", "str", "number", "str"], interactive=False, visible=False,
-        column_widths=["84px", "28%", "22%", "18%", "24%"], show_search="search", label="Verdicts", buttons=[],
+        column_widths=["84px", "28%", "22%", "18%", "24%"], label="Verdicts", buttons=[],
         max_height=620, elem_id="fi-table",
     )  # fmt: skip
     download = gr.DownloadButton("Download as CSV", visible=False)

@@ -1,12 +1,12 @@
 """The tab that opens the network: evidence for both answers, what every stage sees, and which faces it finds alike."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from fakeimg.app import panels
-from fakeimg.app.check_image import evidence
+from fakeimg.app.check_image import DROP, evidence
 from fakeimg.app.detectors import Detectors
 from fakeimg.app.faces import FaceMaps
 from fakeimg.app.messages import answered
@@ -27,8 +27,8 @@ _WAIT = "<p class=fi-wait>Fitting the map of faces; the first time takes about h
 _EMPTY = "<div class='fi-card fi-empty'><p>Pick a picture to see what the network makes of it.</p></div>"
 
 
-def look_inside(detectors: Detectors, model: Any, folder: Path, maps: FaceMaps) -> Any:
-    """Lay out the tab; returns its picture."""
+def look_inside(detectors: Detectors, model: Any, folder: Path, maps: FaceMaps) -> tuple[Any, Callable[[Any], None]]:
+    """Lay out the tab; returns its picture, and what makes an event look into it."""
     import gradio as gr
 
     with gr.Row(equal_height=False):
@@ -40,6 +40,7 @@ def look_inside(detectors: Detectors, model: Any, folder: Path, maps: FaceMaps) 
                 sources=["upload", "clipboard"],
                 height=300,
                 alt_text="The picture to look into",
+                placeholder=DROP,
                 buttons=["fullscreen"],
             )
         with gr.Column(scale=3, min_width=320):
@@ -68,21 +69,35 @@ def look_inside(detectors: Detectors, model: Any, folder: Path, maps: FaceMaps) 
         first = f"{_BOTH}<div class=fi-trio>{''.join(shown)}</div>"
         yield first, "", ""
         with detectors.turn:
-            maps_of_stages = feature_maps(detector, upload.path)
-        words = f"Feature maps of {len(maps_of_stages.stages)} stages, the most active channels of each"
-        second = f"{_STAGES}{panels.figure(figure_html(maps_of_stages.plot(), words))}"
-        yield first, second, _HEADING.format(_MAP, "") + _WAIT
-        try:
-            axes, words = maps.place(name, upload)
-        except DatasetError as error:
-            yield first, second, _HEADING.format(_MAP, html.escape(str(error)))
-            return
-        described = f"The map of faces with the picture marked on it. {words}"
-        yield first, second, _HEADING.format(_MAP, words) + panels.figure(figure_html(axes, described))
+            found = feature_maps(detector, upload.path)
+        words = f"Feature maps of {len(found.stages)} stages, the most active channels of each"
+        yield first, _STAGES + panels.figure(figure_html(found.plot(), words)), _HEADING.format(_MAP, "") + _WAIT
 
-    gr.on(
-        [picture.change, model.change],
-        look, [picture, model], [both, stages, place], preprocess=False, concurrency_id="explain",
-        show_progress="minimal", trigger_mode="always_last", api_visibility="private",
-    )  # fmt: skip
-    return picture
+    @answered
+    def place_on_map(payload: Any, name: str) -> str:
+        from fakeimg.visual.style import figure_html
+
+        if payload is None:
+            return ""
+        try:
+            axes, words = maps.place(name, uploaded(payload, folder))
+        except DatasetError as error:
+            return _HEADING.format(_MAP, html.escape(str(error)))
+        described = f"The map of faces with a ring around the place of this picture. {words}"
+        return _HEADING.format(_MAP, words) + panels.figure(figure_html(axes, described))
+
+    def run(trigger: Any) -> None:
+        looked = trigger(
+            look, [picture, model], [both, stages, place], preprocess=False, concurrency_id="explain",
+            show_progress="minimal", api_visibility="private",
+        )  # fmt: skip
+        # In a queue of its own: while the map is fitted for the first time, others get their explanations.
+        looked.then(
+            place_on_map, [picture, model], place, preprocess=False, concurrency_id="map", show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
+
+    run(picture.input)
+    run(picture.clear)
+    run(model.change)
+    return picture, run

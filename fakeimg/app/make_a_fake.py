@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from fakeimg.app import panels
+from fakeimg.app.check_image import DROP
 from fakeimg.app.detectors import Detectors
 from fakeimg.app.messages import answered
 from fakeimg.app.record import detect
@@ -48,7 +49,7 @@ def make_a_fake(detectors: Detectors, model: Any, folder: Path, connect: Connect
         with gr.Column(scale=1, min_width=260):
             picture = gr.Image(
                 label="Photograph of a face", type="filepath", image_mode=None, sources=["upload", "clipboard"],
-                height=300, alt_text="The photograph to imitate", buttons=["fullscreen"],
+                height=300, alt_text="The photograph to imitate", placeholder=DROP, buttons=["fullscreen"],
             )  # fmt: skip
             key = gr.Textbox(label="Your OpenAI key", type="password", placeholder="sk-…", max_length=_LONGEST_KEY)
             button = gr.Button("Make a fake of it", variant="primary")

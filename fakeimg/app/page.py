@@ -1,6 +1,7 @@
 """The page as a whole: a model at the top, the tabs below it."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -52,49 +53,17 @@ def build(
         DatasetError: `faces` is no data set.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-    import gradio as gr
-
     detectors = Detectors(model, others=models, open_any=open_any)
     detectors.warm_up()
     dataset = faces if isinstance(faces, Dataset) else rendered_sample() if faces is None else Dataset.open(faces)
     # A folder of this page's own: what is in it was sent by visitors, and all of it can be deleted.
     folder = Path(mkdtemp(prefix="fakeimg-demo-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    with gr.Blocks(title="fakeimg", analytics_enabled=False, delete_cache=SWEEP) as page:
-        with gr.Row(elem_classes="fi-head", equal_height=True):
-            gr.HTML(_TITLE)
-            picker = gr.Dropdown(
-                [(label(name), name) for name in detectors.offered],
-                value=model,
-                label="Model",
-                info="A folder, or hf://owner/name" if open_any else None,
-                allow_custom_value=open_any,
-                visible=open_any or len(detectors.offered) > 1,
-                scale=0,
-                min_width=250,
-            )
-        chosen = gr.State(model)
-        with gr.Tabs() as tabs:
-            with gr.Tab("Check an image", id="check"):
-                picture, inside = check_image(detectors, chosen, folder, examples(dataset))
-            with gr.Tab("Check many", id="many"):
-                check_many(detectors, chosen, folder)
-            with gr.Tab("Look inside", id="inside"):
-                opened = look_inside(detectors, chosen, folder, FaceMaps(detectors, dataset))
-            if generate:
-                with gr.Tab("Make a fake", id="make"):
-                    make_a_fake(detectors, chosen, folder)
-            with gr.Tab("About", id="about"):
-                about(detectors, chosen)
-        endpoints(detectors, folder)
-        inside.click(
-            answered(lambda payload: (gr.update(selected="inside"), str(uploaded(payload, folder).path))),
-            picture, [tabs, opened], preprocess=False, queue=False, api_visibility="private",
-        )  # fmt: skip
-        picker.input(
-            answered(lambda name: detectors.get(name) and name), picker, chosen, concurrency_id="many",
-            show_progress_on=picker, api_visibility="private",
-        )  # fmt: skip
+    try:
+        page = _lay_out(detectors, dataset, folder, generate=generate)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     page.queue(max_size=QUEUE, api_open=False, default_concurrency_limit=1)
     for block in page.blocks.values():
         _refuse_addresses(block)
@@ -105,6 +74,48 @@ def build(
 def style() -> str:
     """The page's own CSS."""
     return files("fakeimg.app").joinpath("page.css").read_text("utf-8")
+
+
+def _lay_out(detectors: Detectors, dataset: Dataset, folder: Path, *, generate: bool) -> Any:
+    import gradio as gr
+
+    with gr.Blocks(title="fakeimg", analytics_enabled=False, delete_cache=SWEEP) as page:
+        with gr.Row(elem_classes="fi-head", equal_height=True):
+            gr.HTML(_TITLE)
+            picker = gr.Dropdown(
+                [(label(name), name) for name in detectors.offered],
+                value=detectors.default,
+                label="Model",
+                info="A folder, or hf://owner/name" if detectors.open_any else None,
+                allow_custom_value=detectors.open_any,
+                visible=detectors.open_any or len(detectors.offered) > 1,
+                scale=0,
+                min_width=250,
+            )
+        chosen = gr.State(detectors.default)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Check an image", id="check"):
+                picture, inside = check_image(detectors, chosen, folder, examples(dataset))
+            with gr.Tab("Check many", id="many"):
+                check_many(detectors, chosen, folder)
+            with gr.Tab("Look inside", id="inside"):
+                opened, look = look_inside(detectors, chosen, folder, FaceMaps(detectors, dataset))
+            if generate:
+                with gr.Tab("Make a fake", id="make"):
+                    make_a_fake(detectors, chosen, folder)
+            with gr.Tab("About", id="about"):
+                about(detectors, chosen)
+        endpoints(detectors, folder)
+        moved = inside.click(
+            answered(lambda payload: (gr.update(selected="inside"), str(uploaded(payload, folder).path))),
+            picture, [tabs, opened], preprocess=False, queue=False, api_visibility="private",
+        )  # fmt: skip
+        look(moved.then)
+        picker.input(
+            answered(lambda name: detectors.get(name) and name), picker, chosen, concurrency_id="many",
+            show_progress_on=picker, api_visibility="private",
+        )  # fmt: skip
+    return page
 
 
 def _refuse_addresses(block: Any) -> None:

@@ -3,6 +3,7 @@
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +95,25 @@ element.addEventListener('input', event => {
 """
 
 
+def example_shelf(paths: Sequence[Path]) -> str:
+    """Pictures to try, as buttons; a click sends the number of its picture."""
+    from fakeimg.visual.thumbnails import thumbnails
+
+    buttons = "".join(
+        f'<button type="button" data-index="{number}">{picture(pixels, f"Example {number + 1}")}</button>'
+        for number, pixels in enumerate(thumbnails(paths, 88))
+    )
+    return f'<p class="fi-label">Or try an example; these are drawn by code</p><div class="fi-shelf">{buttons}</div>'
+
+
+EXAMPLE_SCRIPT = """
+element.addEventListener('click', event => {
+    const button = event.target.closest('button');
+    if (button) trigger('click', {index: Number(button.dataset.index)});
+});
+"""
+
+
 def stability_panel(stability: "Stability") -> str:
     """Whether the verdict survives what a messenger or a web page does to a picture."""
     rows = "".join(
@@ -101,7 +121,7 @@ def stability_panel(stability: "Stability") -> str:
         f"<td>{WORDS[row['verdict']]}</td></tr>"
         for row in stability.frame.to_dict("records")
     )
-    total = len(stability.frame)
+    total, low, high = len(stability.frame), stability.low, stability.high
     kept = int((stability.frame["verdict"] == stability.frame["verdict"].iloc[0]).sum())
     words = (
         f"Holds in all {total} versions"
@@ -109,8 +129,8 @@ def stability_panel(stability: "Stability") -> str:
         else f"Changes in {total - kept} of {total} versions: do not rely on it"
     )
     return (
-        f"<details class=fi-fact><summary><strong>When sent on</strong> {words}; scores from {stability.low:.3f} to "
-        f"{stability.high:.3f}.</summary><table><thead><tr><th scope=col>version</th><th scope=col>score</th>"
+        f"<details class=fi-fact><summary><strong>When sent on</strong><span>{words}; scores from {low:.3f} to "
+        f"{high:.3f}.</span></summary><table><thead><tr><th scope=col>version</th><th scope=col>score</th>"
         f"<th scope=col>verdict</th></tr></thead><tbody>{rows}</tbody></table></details>"
     )
 
@@ -118,12 +138,12 @@ def stability_panel(stability: "Stability") -> str:
 def attributes_panel(judged: "Mapping[str, Judgement]", absent: Sequence[str]) -> str:
     """What annotators say of the face, and which attributes nobody here judges."""
     parts = [
-        f"{html.escape(name)}: {html.escape(judgement.value)} ({100 * judgement.confidence:.0f} % sure)"
+        f"{html.escape(name.capitalize())}: {html.escape(judgement.value)} ({100 * judgement.confidence:.0f} % sure). "
         for name, judgement in judged.items()
     ]
     if absent:
-        parts.append(f"not judged here: {', '.join(absent)}")
-    return fact("The face", "; ".join(parts) + ". Annotators err; the verdict does not use them.")
+        parts.append(f"Not judged here: {', '.join(absent)}. ")
+    return fact("The face", "".join(parts) + "Annotators err; the verdict does not use them.")
 
 
 def fact(title: str, text: str) -> str:
