@@ -24,6 +24,7 @@ from fakeimg.evaluation.findings import (
     of_splits,
 )
 from fakeimg.evaluation.measurements import Measurements, measure
+from fakeimg.evaluation.sampling import sampled_rows
 from fakeimg.evaluation.shortcuts import WORDS, find_shortcuts
 from fakeimg.files import replacing, write_json
 
@@ -146,18 +147,18 @@ def audit(
         DatasetError: the data cannot be read.
         ConfigError: a threshold is out of range, or `max_images` is below 1.
     """
+    import pandas as pd
+
     if max_images is not None and max_images < 1:
         raise ConfigError(f"max_images is a number of images, got {max_images}")
     dataset = data if isinstance(data, Dataset) else Dataset.open(data)
     limits = thresholds or Thresholds()
-    measurements = measure(dataset, _sample(dataset.labels, max_images, seed))
+    measurements = measure(dataset, sampled_rows(dataset.labels, max_images, seed))
     duplicates = find_duplicates(dataset, measurements)
     rows = measurements.rows
     groups = _groups(dataset, duplicates)[rows]
     fake = dataset.labels[rows] > 0
     findings: list[Finding] = []
-    import pandas as pd
-
     shortcuts = pd.DataFrame()
     try:
         shortcuts = find_shortcuts(measurements.features, fake, groups, seed=seed)
@@ -185,16 +186,6 @@ def audit(
         thresholds=limits,
         mean_thumbnails=_mean_thumbnails(dataset, measurements),
     )
-
-
-def _sample(labels: NDArray[np.int64], most: int | None, seed: int) -> NDArray[np.int64]:
-    """At most `most` rows, each class in proportion."""
-    if most is None or len(labels) <= most:
-        return np.arange(len(labels))
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(labels))
-    ordered = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    return np.sort(ordered[np.linspace(0, len(labels) - 1, most).round().astype(np.int64)])
 
 
 def _groups(dataset: Dataset, duplicates: "pd.DataFrame") -> NDArray[np.object_]:

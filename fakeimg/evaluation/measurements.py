@@ -1,13 +1,7 @@
 """What an audit looks at: each file's header and a few summaries of its pixels, from one decoding."""
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from os import cpu_count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +9,7 @@ from numpy.typing import NDArray
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import DecodedImage, ImageHeader, decode, inspect
 from fakeimg.errors import ImageError
+from fakeimg.evaluation.sampling import in_order
 from fakeimg.progress import progress_bar
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
@@ -65,7 +60,7 @@ def measure(
     errors: dict[int, str] = {}
     paths = dataset.paths
     with progress_bar("measuring", len(opened)) as advance:
-        for row, found in _in_order([(int(row), paths[row], bool(wanted[row])) for row in opened], workers):
+        for row, found in in_order(lambda row: _measure_one(paths[row], bool(wanted[row])), opened.tolist(), workers):
             if isinstance(found, ImageError):
                 errors[row] = str(found)
             else:
@@ -180,18 +175,3 @@ def _measure_one(path: Path, features: bool) -> Found | ImageError:
     preview = np.asarray(cv2.resize(grey, (PREVIEW, PREVIEW), interpolation=cv2.INTER_AREA), np.uint8)
     described = header_features(header) | pixel_features(image, grey) if header else None
     return perceptual_hash(grey), preview, described
-
-
-def _in_order(jobs: list[tuple[int, Path, bool]], workers: int | None) -> Iterator[tuple[int, Any]]:
-    """The jobs' results in order; a few are under way at a time, so memory does not grow with their number."""
-    threads = workers or min(8, cpu_count() or 1)
-    ahead = iter(jobs)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="fakeimg-measure")
-    try:
-        waiting = deque((row, pool.submit(_measure_one, path, full)) for row, path, full in islice(ahead, 4 * threads))
-        while waiting:
-            row, result = waiting.popleft()
-            yield row, result.result()
-            waiting.extend((row, pool.submit(_measure_one, path, full)) for row, path, full in islice(ahead, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -1,13 +1,9 @@
 """How a detector holds up when its pictures are damaged: reals alone, fakes alone, and both."""
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
-from itertools import islice
-from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +14,7 @@ from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import read_image, resize
 from fakeimg.errors import ConfigError, DatasetError, ImageError
 from fakeimg.evaluation.perturbations import PERTURBATIONS, get_perturbation
+from fakeimg.evaluation.sampling import in_order, sampled_rows
 from fakeimg.files import replacing, write_json
 from fakeimg.models.detector import Detector
 from fakeimg.models.engines import EngineName
@@ -150,12 +147,12 @@ def stress(
     if (max_images is not None and max_images < 1) or not 0 < threshold < 1:
         raise ConfigError(f"max_images is at least 1 and threshold between 0 and 1, got {max_images} and {threshold}")
     levels = perturbation_levels(perturbations)
-    dataset = dataset.take(_sample(dataset.labels, max_images, seed))
+    dataset = dataset.take(sampled_rows(dataset.labels, max_images, seed))
     scores = np.full((len(dataset), len(levels)), np.nan)
     unreadable: dict[str, str] = {}
     work = partial(damaged, levels=levels, detector=detector, seed=seed)
     with progress_bar("stressing", len(dataset)) as advance:
-        for row, found in _in_order(list(enumerate(dataset.paths)), work):
+        for (row, _), found in in_order(work, enumerate(dataset.paths)):
             if isinstance(found, ImageError):
                 unreadable[str(dataset.frame["path"].iloc[row])] = str(found)
             else:
@@ -202,34 +199,6 @@ def damaged(
     for i, (name, strength) in enumerate(levels[1:], 1):
         versions.append(PERTURBATIONS[name].apply(pixels, strength, np.random.default_rng((seed, row, i))))
     return np.stack([resize(np.ascontiguousarray(image), detector.image_size, framing) for image in versions])
-
-
-def _sample(labels: NDArray[np.int64], most: int | None, seed: int) -> NDArray[np.int64]:
-    """At most `most` rows, each class in proportion."""
-    if most is None or len(labels) <= most:
-        return np.arange(len(labels))
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    ordered = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    return np.sort(ordered[np.linspace(0, len(labels) - 1, most).round().astype(np.int64)])
-
-
-def _in_order(jobs: list[tuple[int, Path]], work: Any) -> Iterator[tuple[int, NDArray[np.uint8] | ImageError]]:
-    """Results in order, made by threads a few jobs ahead, so that memory does not grow with their number."""
-    threads = min(8, cpu_count() or 1)
-    ahead = iter(jobs)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="fakeimg-stress")
-
-    def submitted(count: int) -> Iterator[tuple[int, Future[Any]]]:
-        return ((job[0], pool.submit(work, job)) for job in islice(ahead, count))
-
-    try:
-        waiting = deque(submitted(2 * threads))
-        while waiting:
-            row, result = waiting.popleft()
-            yield row, result.result()
-            waiting.extend(submitted(1))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _table(
