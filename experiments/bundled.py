@@ -135,7 +135,8 @@ def bundle(detector: Detector, data: Dataset) -> Detector:
         update={"licence": LICENCE, "experiment": experiment, "operating_point": point.to_json()}
         | {"started_from": "random initialisation, in two stages"}
     )
-    saved = detector.save(BUNDLED)
+    detector.save(BUNDLED)
+    saved = Detector.open(BUNDLED, name="bundled")
     metrics = evaluate(saved, data.split("test")).metrics
     export_graph(with_embedding(saved.model), (BUNDLED / GRAPH_FILE).parent)
     write_text(BUNDLED / CARD_FILE, (HERE / "bundled_card.md").read_text("utf-8"))
