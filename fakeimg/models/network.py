@@ -87,7 +87,7 @@ def import_keras() -> None:
 
     They cannot be switched off; `TF_CPP_MIN_LOG_LEVEL=0` lets them through.
     """
-    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+    if "tensorflow" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         return
     sys.stderr.flush()
     kept = os.dup(2)
