@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -58,17 +59,31 @@ def build(
     dataset = faces if isinstance(faces, Dataset) else rendered_sample() if faces is None else Dataset.open(faces)
     # A folder of this page's own: what is in it was sent by visitors, and all of it can be deleted.
     folder = Path(mkdtemp(prefix="fakeimg-demo-"))
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     try:
-        page = _lay_out(detectors, dataset, folder, generate=generate)
+        with uploads_in(folder):
+            page = _lay_out(detectors, dataset, folder, generate=generate)
+            page.queue(max_size=QUEUE, api_open=False, default_concurrency_limit=1)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    page.queue(max_size=QUEUE, api_open=False, default_concurrency_limit=1)
     for block in page.blocks.values():
         _refuse_addresses(block)
     page.fakeimg_detectors, page.fakeimg_folder = detectors, folder
     return page
+
+
+@contextmanager
+def uploads_in(folder: Path) -> Iterator[None]:
+    """Let Gradio put uploads into `folder`: it reads the place from the environment, at every request anew."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["GRADIO_TEMP_DIR"]
+        else:
+            os.environ["GRADIO_TEMP_DIR"] = before
 
 
 def style() -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from fakeimg.app.page import style
+from fakeimg.app.page import style, uploads_in
 from fakeimg.app.uploads import MAX_UPLOAD
 from fakeimg.errors import ConfigError
 
@@ -49,13 +49,29 @@ def launched(
     page: Any, *, port: int | None = None, host: str | None = None, share: bool = False, mcp: bool = False
 ) -> Iterator[str]:
     """The address of a running page; it is closed, and what visitors sent deleted, at the end. See `serve`."""
+    folder = page.fakeimg_folder
+    with uploads_in(folder):
+        try:
+            address = _launch(page, port=port, host=host, share=share, mcp=mcp)
+            page.fakeimg_detectors.warm_up_gradients()
+            yield address
+        finally:
+            page.close(verbose=False)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _launch(page: Any, *, port: int | None, host: str | None, share: bool, mcp: bool) -> str:
     import gradio as gr
     from starlette.middleware import Middleware
 
     if mcp and find_spec("mcp") is None:
         raise ConfigError("the MCP server needs another package: pip install 'gradio[mcp]'")
-    folder = page.fakeimg_folder
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    theme = gr.themes.Default(
+        primary_hue="teal",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ).set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800")
     frames = _SPACE_FRAMES if "SPACE_ID" in os.environ else ""
     try:
         _, local, public = page.launch(
@@ -65,30 +81,22 @@ def launched(
             mcp_server=mcp,
             prevent_thread_lock=True,
             quiet=True,
-            show_error=False,
+            show_error=False,  # errors of components would tell paths; `messages` tells what may be told
             max_file_size=MAX_UPLOAD,
-            allowed_paths=None,
             enable_monitoring=False,
             run_history=False,
             ssr_mode=False,
             pwa=False,
             footer_links=["api", "settings"],
-            theme=gr.themes.Default(
-                primary_hue="teal", neutral_hue="slate", font=["system-ui", "sans-serif"],
-                font_mono=["ui-monospace", "monospace"],
-            ).set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800"),
+            theme=theme,
             css=style(),
             app_kwargs={"middleware": [Middleware(SecurityHeaders, policy=_POLICY.format(frames=frames))]},
-        )  # fmt: skip
-        page.fakeimg_detectors.warm_up_gradients()
-        yield public or local
+        )
     except OSError as error:
         if port is not None and "port" in str(error).lower():
             raise ConfigError(f"port {port} is taken; choose another with --port") from None
         raise
-    finally:
-        page.close(verbose=False)
-        shutil.rmtree(folder, ignore_errors=True)
+    return str(public or local)
 
 
 class SecurityHeaders:
