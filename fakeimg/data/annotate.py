@@ -43,6 +43,10 @@ class Annotator(Protocol):
         None where judging again is as quick as looking up, or depends on more than the image.
         """
 
+    @property
+    def learnt_from(self) -> frozenset[str]:
+        """SHA-256 of the images that it was fitted on: on these its agreement is no evidence."""
+
     def judge(self, dataset: Dataset) -> Iterator[Mapping[str, Judgement]]:
         """For each image, in order, what it says; an attribute that it cannot tell is left out."""
         ...
@@ -110,7 +114,7 @@ def annotate(
         data: a data set, or where one is.
         annotators: who judges.
         out: the manifest to write, CSV or Parquet.
-        check: ask them about cells that were given as well, and compare.
+        check: ask them about cells that were given as well, and compare, on images that they did not learn from.
         min_confidence: a value with less confidence stays empty; all are taken when absent.
     Raises:
         ConfigError: no annotator, an `out` that is no manifest, or a confidence outside 0 to 1.
@@ -136,8 +140,8 @@ def annotate(
         judged = dict(zip(numbers.tolist(), _judge(annotator, dataset.take(numbers)), strict=True))
         for name in annotator.attributes:
             said = {row: judgements[name] for row, judgements in judged.items() if name in judgements}
-            if check and given[name].notna().any():
-                agreements.append(compare_values(given[name], said, attribute=name, annotator=annotator.name))
+            if check and (unseen := _unseen(given[name], annotator, dataset)).notna().any():
+                agreements.append(compare_values(unseen, said, attribute=name, annotator=annotator.name))
             rows.append(_fill(frame, name, annotator.name, said, min_confidence))
     import pandas as pd
 
@@ -198,6 +202,14 @@ def _with_columns(frame: "pd.DataFrame", annotators: Sequence[Annotator]) -> "pd
 def _given(frame: "pd.DataFrame", name: str) -> "pd.Series[Any]":
     """The values of an attribute that no annotator filled in."""
     return frame[name].where(frame[f"{name}_annotator"].isna())
+
+
+def _unseen(given: "pd.Series[Any]", annotator: Annotator, dataset: Dataset) -> "pd.Series[Any]":
+    """The given values of images that the annotator was not fitted on."""
+    if not annotator.learnt_from:
+        return given
+    unseen = [image not in annotator.learnt_from for image in dataset.content_hashes()]
+    return given.where(np.array(unseen))
 
 
 def _fill(

@@ -56,6 +56,7 @@ class DeepFaceAnnotator:
             raise ConfigError("DeepFace is not installed: pip install 'fakeimg[deepface]'") from None
         self.name = "deepface"
         self.attributes = attributes
+        self.learnt_from: frozenset[str] = frozenset()
         self.fingerprint: str | None = f"deepface {installed} {detector} {attributes} {fold_races}"
         self._detector = detector
         self._foldings = {

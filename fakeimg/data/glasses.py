@@ -31,6 +31,7 @@ class Glasses:
 
     name = "glasses by edges"
     attributes = ("glasses",)
+    learnt_from: frozenset[str] = frozenset()
     fingerprint: str | None = f"glasses 1 {_SLOPE} {_THRESHOLD}"
 
     def judge(self, dataset: Dataset) -> Iterator[Mapping[str, Judgement]]:

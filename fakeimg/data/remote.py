@@ -7,19 +7,18 @@ not changed. Where only single files can be asked for (https), they are looked a
 
 import hashlib
 import json
-import os
 import re
-import shutil
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fakeimg.data.archives import contained, unpacked
+from fakeimg.data.download import download, one_line, retried, stamp_of
 from fakeimg.data.images import SUFFIXES
 from fakeimg.data.layouts import MANIFESTS, read_table
 from fakeimg.errors import DatasetError
@@ -27,8 +26,6 @@ from fakeimg.files import cache_folder, write_json
 from fakeimg.progress import progress_bar
 
 _THREADS = 8
-_BLOCK = 8 * 2**20  # bytes asked for at a time: what a cut costs at most
-_ATTEMPTS = 4
 _INDEX = "fakeimg-copy.json"
 _EXTRAS = {
     "s3": "pip install 'fakeimg[s3]'",
@@ -95,7 +92,7 @@ class _Place:
                 f"{protocol}:// is not understood ({error}); use s3, gs, https, hf or a local path"
             ) from error
         except OSError as error:
-            raise DatasetError(f"{url} cannot be reached: {_one_line(error)}") from error
+            raise DatasetError(f"{url} cannot be reached: {one_line(error)}") from error
         return cls(url, system, path)
 
     @property
@@ -153,8 +150,8 @@ class _Copy:
             hint = "" if self.place.lists else "; a folder on a web server needs a manifest.csv, or give a zip archive"
             raise DatasetError(f"{url} does not exist, or may not be seen with the key at hand{hint}") from error
         if self.whole is None:
-            raise DatasetError(f"{url} cannot be fetched: {_one_line(error)}") from error
-        warnings.warn(f"{url} cannot be fetched ({_one_line(error)}); the copy of {self.date} is used", stacklevel=5)
+            raise DatasetError(f"{url} cannot be fetched: {one_line(error)}") from error
+        warnings.warn(f"{url} cannot be fetched ({one_line(error)}); the copy of {self.date} is used", stacklevel=5)
         return self.folder / self.whole
 
     def _manifest(self, name: str, parent: _Place) -> Path:
@@ -191,7 +188,7 @@ class _Copy:
     def _listing(self, place: _Place) -> dict[str, Mapping[str, Any]]:
         """Every file below `place`, by its relative path."""
         place.system.invalidate_cache()
-        found = _retried(lambda: place.system.find(place.path, detail=True))
+        found = retried(lambda: place.system.find(place.path, detail=True))
         start = str(place.system._strip_protocol(place.path)).rstrip("/") + "/"
         return {
             contained(name.removeprefix(start), place.url): details
@@ -210,7 +207,7 @@ class _Copy:
 
         def fetch(name: str) -> None:
             try:
-                details = listing[name] if listing is not None else _retried(lambda: system.info(wanted[name]))
+                details = listing[name] if listing is not None else retried(lambda: system.info(wanted[name]))
                 self._file(name, wanted[name], details)
             except FileNotFoundError:
                 if not missing_ok:
@@ -231,7 +228,7 @@ class _Copy:
             self._write()  # also when it was cut: what has come need not come again
 
     def _file(self, name: str, remote: str, details: Mapping[str, Any]) -> None:
-        target, stamp = self.folder / name, _stamp(details)
+        target, stamp = self.folder / name, stamp_of(details)
         if self.index.get(name) == stamp and target.is_file():
             return
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -242,75 +239,3 @@ class _Copy:
     def _write(self) -> None:
         record = {"url": self.place.url, "date": self.date, "whole": self.whole, "files": self.index}
         write_json(self.folder / _INDEX, record)
-
-
-def download(system: Any, remote: str, target: Path, stamp: str, size: int | None) -> None:
-    """Fetch one file in blocks to a partial file beside `target`, going on with one of the same stamp.
-
-    Raises:
-        OSError: the file cannot be read, or the disk is full; what was fetched stays for the next time.
-    """
-    name = hashlib.sha256(stamp.encode()).hexdigest()[:12]
-    partial = target.with_name(f".{target.name}.{name}.part")
-    for stale in target.parent.glob(f".{_escaped(target.name)}.*.part"):
-        if stale != partial:
-            stale.unlink()
-    done = partial.stat().st_size if partial.is_file() else 0
-    if size is not None and size - done > (free := shutil.disk_usage(target.parent).free):
-        raise OSError(
-            f"{target.name} needs {(size - done) / 1e9:.1f} GB, and the cache's disk has {free / 1e9:.1f} free"
-        )
-    with partial.open("ab") as file:
-        while size is None or done < size:
-            end = None if size is None else min(done + _BLOCK, size)
-            block = _retried(_reader(system, remote, done, end))
-            if end is not None and done == 0 and len(block) == size:  # a server without ranges sends everything
-                end = size
-            if end is not None and len(block) != end - done:
-                raise OSError(f"{remote}: {end - done:,} bytes were asked for, {len(block):,} came")
-            file.write(block)
-            done += len(block)
-            if end is None:
-                break
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, target)
-
-
-def _reader(system: Any, remote: str, start: int, end: int | None) -> Callable[[], bytes]:
-    if end is None:
-        return lambda: bytes(system.cat_file(remote))
-    return lambda: bytes(system.cat_file(remote, start=start, end=end))
-
-
-def _retried(ask: Callable[[], Any]) -> Any:
-    """`ask()`, again after a pause when the network fails; a file that is not there is not asked for twice."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return ask()
-        except Exception as error:  # each file system has its own kinds
-            # fsspec says of a web server that fails that the file does not exist; what the server said is the cause.
-            said = getattr(error.__cause__, "status", 404 if error.__cause__ is None else None)
-            if isinstance(error, PermissionError) or (isinstance(error, FileNotFoundError) and said in (404, 410)):
-                raise
-            if attempt == _ATTEMPTS - 1:
-                raise OSError(_one_line(error.__cause__ or error)) from error
-            time.sleep(0.5 * 2**attempt)
-    raise OSError("unreachable")
-
-
-def _stamp(details: Mapping[str, Any]) -> str:
-    """What stands for one version of a remote file."""
-    for key in ("ETag", "etag", "md5Hash", "blob_id", "oid"):
-        if details.get(key):
-            return f"{key} {details[key]} {details.get('size')}"
-    dates: Iterable[Any] = (details.get(key) for key in ("LastModified", "updated", "mtime", "last_modified"))
-    return f"{details.get('size')} {next((date for date in dates if date), '')}"
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([\[\]*?])", r"[\1]", name)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -23,6 +23,7 @@ class FileNames:
     """
 
     fingerprint = None
+    learnt_from: frozenset[str] = frozenset()
 
     def __init__(
         self, pattern: str, values: Mapping[str, Mapping[str, str]] | None = None, *, name: str = "file name"
@@ -75,6 +76,7 @@ class Table:
     """
 
     fingerprint = None
+    learnt_from: frozenset[str] = frozenset()
 
     def __init__(self, table: Path | str, attributes: tuple[str, ...] | None = None) -> None:
         path = Path(table).expanduser().absolute()

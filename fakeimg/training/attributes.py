@@ -4,6 +4,7 @@ An attribute such as gender is learnt the way "real or fake" is: by `train`, fro
 attribute's values. What comes out is a model folder like any other, and an annotator around it.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from fakeimg.config import Experiment
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.judgements import Judgement
 from fakeimg.errors import DatasetError, ModelError, did_you_mean
+from fakeimg.files import write_json
 from fakeimg.models.decision import calibrated
 from fakeimg.models.detector import Detector
 from fakeimg.models.features import trunk_features
 from fakeimg.models.network import has_pool, head_of
 from fakeimg.training.train import TrainResult, train
 
+LEARNT_FROM = "learnt_from.json"
 _LEAST = 10  # images of a value, below which there is nothing to learn it from
 
 
@@ -43,7 +46,10 @@ def train_attribute(
     content = experiment.model_dump(mode="json", exclude_none=True)
     content["data"] = {"classes": labelled.class_names, "truncated": experiment.data.truncated}
     content["name"] = attribute
-    return train(Experiment.parse(content), labelled, out=out)
+    result = train(Experiment.parse(content), labelled, out=out)
+    if out is not None:
+        write_json(Path(out) / LEARNT_FROM, sorted(_learnt_from(result)))
+    return result
 
 
 def attribute_dataset(dataset: Dataset, attribute: str) -> Dataset:
@@ -80,10 +86,16 @@ class HeadAnnotator:
 
     fingerprint = None  # the features are what takes time, and they are cached
 
-    def __init__(self, detector: Detector, attribute: str) -> None:
+    def __init__(self, detector: Detector, attribute: str, learnt_from: frozenset[str] = frozenset()) -> None:
         self._detector = detector
         self.name = f"head {detector.weights_sha256[:12]}"
         self.attributes = (attribute,)
+        self.learnt_from = learnt_from
+
+    @classmethod
+    def of(cls, result: TrainResult, attribute: str) -> "HeadAnnotator":
+        """The annotator that `train_attribute` has just made."""
+        return cls(result.detector, attribute, _learnt_from(result))
 
     @classmethod
     def open(cls, folder: Path | str) -> "HeadAnnotator":
@@ -96,7 +108,8 @@ class HeadAnnotator:
         attribute = detector.spec.experiment.get("name")
         if not isinstance(attribute, str) or detector.class_names[0] == "real":
             raise ModelError(f"{folder} is no attribute's model; make one with `fakeimg annotate --learn`")
-        return cls(detector, attribute)
+        seen = Path(folder) / LEARNT_FROM
+        return cls(detector, attribute, frozenset(json.loads(seen.read_bytes()) if seen.is_file() else ()))
 
     def judge(self, dataset: Dataset) -> Iterator[Mapping[str, Judgement]]:
         """The likeliest value of each image; nothing of one that cannot be read."""
@@ -121,6 +134,13 @@ class HeadAnnotator:
             positive = calibrated(logits[:, 0], self._detector.operating_point.temperature)
             return np.stack([1 - positive, positive], axis=1)
         return softmax(logits.astype(np.float64) / self._detector.operating_point.temperature, axis=1)
+
+
+def _learnt_from(result: TrainResult) -> frozenset[str]:
+    """The images that decided the weights or the epoch."""
+    test = (result.data.frame["split"] == "test").to_numpy()
+    hashes = zip(result.data.content_hashes(), test, strict=True)
+    return frozenset(image for image, held_out in hashes if image is not None and not held_out)
 
 
 def _run(head: Any, features: Any, batch_size: int = 256) -> Any:

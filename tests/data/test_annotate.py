@@ -27,6 +27,7 @@ class Colour:
     name = "colour"
     attributes = ("hair",)
     fingerprint: str | None = "colour 1"
+    learnt_from: frozenset[str] = frozenset()
 
     def __init__(self, stop_after: int | None = None) -> None:
         self.asked: list[str] = []

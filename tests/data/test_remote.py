@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hub_server import hub as hub
 
-from fakeimg.data import remote
+from fakeimg.data import download
 from fakeimg.data.dataset import Dataset
 from fakeimg.errors import DatasetError
 
@@ -75,7 +75,7 @@ def web(tmp_path: Path) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
 
 
 def fill(folder: Path) -> None:
@@ -113,7 +113,7 @@ def test_an_image_that_is_not_there_is_an_image_error_later(web: Any) -> None:
 
 
 def test_a_cut_download_goes_on_where_it_stopped(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_BLOCK", 1000)
+    monkeypatch.setattr(download, "_BLOCK", 1000)
     content = bytes(range(256)) * 20  # 5,120 bytes: six blocks
     (web.folder / "manifest.csv").write_text("path,label\nbig.jpg,real\n")
     (web.folder / "big.jpg").write_bytes(content)
@@ -128,7 +128,7 @@ def test_a_cut_download_goes_on_where_it_stopped(web: Any, monkeypatch: pytest.M
 
 
 def test_the_rest_of_another_version_is_never_appended(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "_BLOCK", 1000)
+    monkeypatch.setattr(download, "_BLOCK", 1000)
     (web.folder / "manifest.csv").write_text("path,label\nbig.jpg,real\n")
     (web.folder / "big.jpg").write_bytes(b"1" * 5000)
     web.cut_after = 3000
@@ -238,6 +238,8 @@ def test_data_sets_of_the_hub_are_copied(hub: Any) -> None:
     hub.create("datasets/ann/faces", files)
     try:
         data = Dataset.open("hf://datasets/ann/faces")
+        with pytest.raises(DatasetError, match="does not exist"):
+            Dataset.open("hf://datasets/ann/nothing")
     finally:
         HfFileSystem.clear_instance_cache()
     assert [path.read_bytes() for path in data.paths] == [b"a", b"b"]

@@ -55,6 +55,11 @@ def test_a_head_learns_from_what_is_given_and_fills_in_the_rest(faces: Dataset, 
     assert filled["tone_confidence"][hidden].between(0.5, 1).all()
     assert filled["tone"].tolist() == given.tolist()
 
+    (agreement,) = annotate(data, [annotator], check=True).agreements
+    test_part = int((result.data.frame["split"] == "test").sum())
+    assert agreement.n == test_part < 45  # what it learnt from is no evidence
+    assert HeadAnnotator.of(result, "tone").learnt_from == annotator.learnt_from
+
 
 def test_what_an_annotator_filled_in_is_not_learnt_from(faces: Dataset) -> None:
     by = np.where(np.arange(60) % 2 == 0, "somebody", None)
