@@ -36,5 +36,5 @@ def plot_curve(result: "StressResult", perturbation: str, ax: "Axes | None" = No
         ax.fill_between(places, low, high, color=colour, alpha=0.15, lw=0)
     ax.set_xticks(places, ["none", *(f"{strength:g}" for strength in rows["strength"])])
     ax.set(ylim=(0, 100), xlabel=f"{perturbation}, {PERTURBATIONS[perturbation].unit}", ylabel="%")
-    ax.legend(frameon=False, loc="upper left")
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2, fontsize=8)
     return ax

@@ -44,12 +44,13 @@ def plot_matrix(result: "TransferMatrix", ax: "Axes | None" = None) -> "Axes":
     rows, columns = list(dict.fromkeys(frame["trained_on"])), list(dict.fromkeys(frame["tested_on"]))
     ax = _axes(1.6 + 0.75 * len(columns), 1.5 + 0.3 * len(rows)) if ax is None else ax
     table = frame.pivot(index="trained_on", columns="tested_on", values="accuracy").loc[rows, columns].to_numpy()
-    ax.imshow(table, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto", alpha=0.75)
+    ax.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for cell in frame.to_dict("records"):
         x, y = columns.index(cell["tested_on"]), rows.index(cell["trained_on"])
-        ax.text(x, y, f"{100 * cell['accuracy']:.0f}", ha="center", va="center", fontsize=8, color="#1F2933")
+        ink = "#FFFFFF" if cell["accuracy"] > 0.6 else "#1F2933"
+        ax.text(x, y, f"{100 * cell['accuracy']:.0f}", ha="center", va="center", fontsize=8, color=ink)
         if cell["seen"]:
-            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, ec="#1F2933", lw=1.4))
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, ec="#D55E00", lw=1.8))
     ax.set_xticks(np.arange(len(columns)), columns, rotation=35, ha="right", fontsize=8)
     ax.set_yticks(np.arange(len(rows)), rows, fontsize=8)
     ax.set(xlabel="tested on (framed: seen in training)", ylabel="trained on")
