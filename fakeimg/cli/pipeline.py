@@ -147,7 +147,7 @@ def _provider(name: str, data: str, out: Path, image_model: str | None) -> "Prov
 
 def _asker(yes: bool) -> Any:
     def confirm(estimate: "Estimate") -> bool:
-        if yes or not estimate.dollars:
+        if yes or estimate.dollars == 0:
             say(str(estimate))
             return True
         return typer.confirm(f"{estimate}. Go on?", err=True)

@@ -107,7 +107,7 @@ class HeadAnnotator:
         detector = Detector.open(folder)
         attribute = detector.spec.experiment.get("name")
         if not isinstance(attribute, str) or detector.class_names[0] == "real":
-            raise ModelError(f"{folder} is no attribute's model; make one with `fakeimg annotate --learn`")
+            raise ModelError(f"{folder} is no attribute's model; make one with `fakeimg train-attribute`")
         seen = Path(folder) / LEARNT_FROM
         return cls(detector, attribute, frozenset(json.loads(seen.read_bytes()) if seen.is_file() else ()))
 
