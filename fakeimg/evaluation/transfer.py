@@ -41,7 +41,8 @@ class LeaveOneSourceOut:
         frame: one row a source: source, label, n; accuracy at a probability of one half; at the detector's own
             operating point `right`, `wrong` (given the other verdict), the rest being inconclusive; each with low and
             high. `thumbnail`: the accuracy, on the same images, of logistic regression on 8×8 thumbnails.
-        mean: of the accuracies, each source counting the same.
+        mean: of the accuracies, each source counting the same. Its interval is about these sources' images; how much
+            another source would differ is seen in the spread of the rows.
         mean_right: of `right`.
         mean_thumbnail: of `thumbnail`; None where it was not measured.
         experiment: the experiment's name.
