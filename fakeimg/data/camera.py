@@ -54,8 +54,8 @@ class Camera:
 
 
 CAMERAS = (
-    Camera("camera_a", cv2.COLOR_BayerRGGB2RGB, (1.9, 1.0, 1.6), (400, 3000), 0.002, (0.1, 0.5)),
-    Camera("camera_b", cv2.COLOR_BayerRGGB2RGB_EA, (2.1, 1.0, 1.45), (500, 4000), 0.0025, (0.0, 0.35)),
+    Camera("camera_a", cv2.COLOR_BayerRGGB2RGB, (1.9, 1.0, 1.6), (300, 1800), 0.002, (0.1, 0.5)),
+    Camera("camera_b", cv2.COLOR_BayerRGGB2RGB_EA, (2.1, 1.0, 1.45), (350, 2400), 0.0025, (0.0, 0.35)),
 )
 
 # From the camera's own red, green and blue to sRGB's; rows sum to 1, so grey stays grey.
@@ -125,10 +125,10 @@ def photograph(light: Field, camera: Camera, look: Look, rng: np.random.Generato
     return render(expose(light, camera, rng), look)
 
 
-def encode_jpeg(display: Field, quality: int, *, subsampled: bool) -> bytes:
-    """`display` in [0, 1] as a baseline JPEG; `subsampled` halves the resolution of colour both ways (4:2:0)."""
+def encode_jpeg(display: Field, quality: int) -> bytes:
+    """`display` in [0, 1] as a baseline JPEG, its colour at half the resolution both ways (4:2:0)."""
     pixels: NDArray[np.uint8] = np.round(np.clip(display, 0, 1) * 255).astype(np.uint8)
-    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if subsampled else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    sampling = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *sampling]
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     return bytes(encoded)

@@ -8,7 +8,7 @@ So content, colour, size and compression say nothing about the label; the traces
 What is true of the sample, for those who look for it:
     - `source` is "render_a" or "render_b": another camera and another decoder. Both hold both classes, so leaving one
       out measures a detector on a camera and a generator that it has not seen, and no source gives a label away.
-    - The strength of the decoder's trace varies from picture to picture (log-normally); the weakest can hardly be told.
+    - The decoder's trace is strong in one picture and next to nothing in another, so that some fakes cannot be told.
     - Faces with glasses are harder: their fakes carry `GLASSES_TRACE` times the trace that others carry.
       Skin tone, hair and expression play no part in how a picture is made.
 """
@@ -31,7 +31,7 @@ from fakeimg.data.drawing.canvas import Field, blurred
 from fakeimg.data.drawing.portrait import paint_portrait
 from fakeimg.data.drawing.scenes import landscape, text_page, texture
 from fakeimg.data.drawing.traits import Face, draw_traits
-from fakeimg.data.upsampler import UPSAMPLERS, Upsampler, imitated_grain, regenerate
+from fakeimg.data.upsampler import UPSAMPLERS, Upsampler, imitated_grain, regenerate, with_coarse_of
 from fakeimg.errors import ConfigError, DatasetError
 from fakeimg.files import write_bytes, write_text
 
@@ -41,8 +41,8 @@ GLASSES_TRACE = 0.6
 _SOURCES = ("render_a", "render_b")
 _SIZES = ((256, 256), (256, 256), (256, 256), (240, 240), (272, 272), (288, 256), (272, 240))  # multiples of 16
 _SUPERSAMPLING = 1.25
-_TRACE = 0.04  # median strength of the decoder's trace
-_TRACE_SPREAD = 0.6  # standard deviation of its logarithm
+_TRACE = (5.0, 26.0)  # range of the strength of the decoder's trace, over the standard deviation of the photo's noise
+_STRONGEST_TRACE = 0.4
 _LENGTH_SPREAD = 0.04  # standard deviation of the logarithm of a fake's length over its photo's
 _SOFTNESS = 0.55  # standard deviation of the blur that stands for the demosaicing's, pixels
 _DRAWING, _PHOTO, _FAKE, _SCENE = range(4)  # each has random numbers of its own
@@ -104,7 +104,7 @@ def render_out_of_domain(out: Path | str, *, images: int = 30, seed: int = 0) ->
         look = Look.draw(camera, rng)
         light = through_lens(paint(rng, _supersampled(size)), size, look)
         path = folder / f"{paint.__name__}-{number:04}.jpg"
-        write_bytes(path, encode_jpeg(photograph(light, camera, look, rng), int(rng.integers(84, 97)), subsampled=True))
+        write_bytes(path, encode_jpeg(photograph(light, camera, look, rng), int(rng.integers(84, 97))))
         return path
 
     return _in_threads(photo, range(images))
@@ -117,16 +117,16 @@ def _render_pair(folder: Path, number: int, seed: int) -> list[tuple[str, ...]]:
     size = _SIZES[int(rng.integers(len(_SIZES)))]
     kind = number % 2
     look = Look.draw(CAMERAS[kind], rng)
-    quality, subsampled = int(rng.integers(84, 97)), bool(rng.uniform() < 0.6)
+    quality = int(rng.integers(84, 97))
     light = through_lens(paint_portrait(face, _supersampled(size), rng), size, look)
 
     photo = photograph(light, CAMERAS[kind], look, np.random.default_rng([seed, number, _PHOTO]))
-    encoded = encode_jpeg(photo, quality, subsampled=subsampled)
+    encoded = encode_jpeg(photo, quality)
     rng = np.random.default_rng([seed, number, _FAKE])
     picture, grain = _regenerated(light, photo, look, face, UPSAMPLERS[kind], rng)
     length = len(encoded) * float(np.exp(rng.normal(0, _LENGTH_SPREAD)))
     write_bytes(folder / _path("real", number), encoded)
-    write_bytes(folder / _path("fake", number), _of_length(length, picture, grain, quality, subsampled=subsampled))
+    write_bytes(folder / _path("fake", number), _of_length(length, picture, grain, quality))
 
     shared = (f"face_{number:04}", face.glasses, face.skin_tone, face.hair, face.expression)
     return [
@@ -140,19 +140,22 @@ def _regenerated(
 ) -> tuple[Field, Field]:
     """What the decoder makes of the scene, without grain, and grain as strong and as coarse as the photo's."""
     clean = render(blurred(light, _SOFTNESS), look)
-    strength = _TRACE * float(np.exp(rng.normal(0, _TRACE_SPREAD)))
+    noise = photo - clean
+    # A trace that drowned the grain would lengthen the file beyond the photo's.
+    strength = min(float(rng.uniform(*_TRACE)) * float(noise.std()), _STRONGEST_TRACE)
     if face.glasses == "glasses":
         strength *= GLASSES_TRACE
-    return regenerate(clean, upsampler, strength), imitated_grain(photo - clean, rng)
+    rebuilt = with_coarse_of(regenerate(clean, upsampler, strength), photo)
+    return rebuilt, imitated_grain(noise, rng)
 
 
-def _of_length(length: float, picture: Field, grain: Field, quality: int, *, subsampled: bool) -> bytes:
+def _of_length(length: float, picture: Field, grain: Field, quality: int) -> bytes:
     """`picture` as a JPEG of about `length` bytes, reached by adding more or less `grain`."""
     low, high = 0.0, 2.0
     encoded = b""
     for _ in range(6):
         amount = (low + high) / 2
-        encoded = encode_jpeg(picture + np.float32(amount) * grain, quality, subsampled=subsampled)
+        encoded = encode_jpeg(picture + np.float32(amount) * grain, quality)
         low, high = (amount, high) if len(encoded) < length else (low, amount)
     return encoded
 

@@ -17,33 +17,37 @@ from fakeimg.data.drawing.canvas import Field
 
 _BINOMIAL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 64  # gain 4: three of four samples are zeros
 _STEPS = 3
+_COARSE = 16
+_CHANNELS = (0.1, 1.0, 1.0)  # how strongly luminance and the two colour differences show the pattern
 
 
 @dataclass(frozen=True)
 class Upsampler:
-    """A decoder: for each doubling (the last one first) and colour a 5 x 5 pattern that its kernel departs by."""
+    """A decoder of luminance and two colour differences, values in [0, 1].
+
+    For each doubling (the last one first) and channel it holds a 5 x 5 pattern that its kernel departs by from exact
+    interpolation. Luminance departs least, as a decoder is punished most for what shows in it.
+    """
 
     name: str
     patterns: NDArray[np.float32]  # (steps, 3, 5, 5)
-    emphasis: tuple[float, float, float]  # how strongly each doubling, the last one first, shows its pattern
 
     @classmethod
     def learnt(cls, name: str, seed: int, emphasis: tuple[float, float, float]) -> "Upsampler":
-        """A decoder whose kernels are drawn once, from `seed`."""
-        rng = np.random.default_rng(seed)
-        grey = rng.standard_normal((_STEPS, 1, 5, 5))
-        patterns = 0.85 * grey + 0.5 * rng.standard_normal((_STEPS, 3, 5, 5))
-        return cls(name, patterns.astype(np.float32), emphasis)
+        """A decoder whose kernels are drawn once, from `seed`; `emphasis` weighs its doublings, the last one first."""
+        patterns = np.random.default_rng(seed).standard_normal((_STEPS, 3, 5, 5))
+        weights = np.outer(emphasis, _CHANNELS)[..., None, None]
+        return cls(name, (patterns * weights).astype(np.float32))
 
     def kernels(self, step: int, strength: float) -> NDArray[np.float32]:
         """The kernels (3, 5, 5) of the doubling `step`; `strength` 0 is exact interpolation. Their mean gain is 1."""
-        taps = _BINOMIAL * (1 + strength * self.emphasis[step] * self.patterns[step])
+        taps = _BINOMIAL * (1 + strength * self.patterns[step])
         return np.asarray(taps * (4 / taps.sum(axis=(1, 2), keepdims=True)), np.float32)
 
 
 UPSAMPLERS = (
-    Upsampler.learnt("upsampler_a", 11, (0.5, 1.0, 1.0)),
-    Upsampler.learnt("upsampler_b", 29, (0.6, 1.2, 0.7)),
+    Upsampler.learnt("upsampler_a", 11, (0.2, 1.0, 1.2)),
+    Upsampler.learnt("upsampler_b", 29, (0.2, 1.2, 1.0)),
 )
 
 
@@ -52,9 +56,9 @@ def transposed_convolution(grid: Field, kernels: NDArray[np.float32]) -> Field:
     height, width, colours = grid.shape
     spread = np.zeros((2 * height, 2 * width, colours), np.float32)
     spread[::2, ::2] = grid
-    # An even number of samples must lie beyond the border, or the reflection would shift the zeros.
-    padded = cv2.copyMakeBorder(spread, 4, 4, 4, 4, cv2.BORDER_REFLECT_101)
-    filtered = [cv2.filter2D(padded[..., c], -1, kernels[c])[4:-4, 4:-4] for c in range(colours)]
+    # Wrapping keeps the pattern in step across the border; a mirror would draw a line there.
+    padded = cv2.copyMakeBorder(spread, 2, 2, 2, 2, cv2.BORDER_WRAP)
+    filtered = [cv2.filter2D(padded[..., c], -1, kernels[c])[2:-2, 2:-2] for c in range(colours)]
     return np.stack(filtered, axis=-1)
 
 
@@ -68,14 +72,26 @@ def regenerate(display: Field, upsampler: Upsampler, strength: float) -> Field:
         display: values in [0, 1], shape (h, w, 3); h and w are multiples of 8.
         strength: of the kernels' departure from exact interpolation; 0 gives `display` back.
     """
-    levels = [display]
+    levels = [cv2.cvtColor(display, cv2.COLOR_RGB2YCrCb)]
     for _ in range(_STEPS):
         levels.append(cv2.pyrDown(levels[-1]))
     picture = levels[-1]
     for step in reversed(range(_STEPS)):
-        detail = levels[step] - cv2.pyrUp(levels[step + 1])
+        detail = levels[step] - transposed_convolution(levels[step + 1], upsampler.kernels(step, 0.0))
         picture = transposed_convolution(picture, upsampler.kernels(step, strength)) + detail
-    return picture
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_YCrCb2RGB), np.float32)
+
+
+def with_coarse_of(picture: Field, original: Field) -> Field:
+    """`picture` in [0, 1], with the light and colour of `original` wherever they are as coarse as `_COARSE` pixels.
+
+    Clipping and the curve of the display turn noise and patterns into small shifts of brightness; without them a
+    thumbnail says nothing.
+    """
+    height, width = picture.shape[:2]
+    shift = original - np.clip(picture, 0, 1)
+    coarse = cv2.resize(shift, (width // _COARSE, height // _COARSE), interpolation=cv2.INTER_AREA)
+    return picture + cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def imitated_grain(noise: Field, rng: np.random.Generator) -> Field:
