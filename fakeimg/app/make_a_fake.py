@@ -3,11 +3,9 @@
 The key travels from the form to the provider: it is in no log, no file and no state.
 """
 
-import html
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 from fakeimg.app import panels
@@ -22,25 +20,13 @@ from fakeimg.data.provider import BusyError, RefusedError, UnansweredError
 from fakeimg.errors import ConfigError, FakeimgError
 from fakeimg.files import write_bytes
 
-if TYPE_CHECKING:
-    from fakeimg.data.provider import Provider
-
-Connect = Callable[[str], "Provider"]
-"""From a visitor's key to what makes fakes with it."""
 _INTRODUCTION = """A generator makes another person in the same pose, framing and light; the result is saved like the
 original, so that nothing but the content differs. The picture is sent to OpenAI with **your** key, which is used once
 and not kept; OpenAI charges you{price}."""
 _LONGEST_KEY = 300
 
 
-def openai(key: str) -> "Provider":
-    """OpenAI's images API with a visitor's key."""
-    from fakeimg.data.openai_images import OpenAIImages
-
-    return OpenAIImages(key=key, workers=1)
-
-
-def make_a_fake(detectors: Detectors, model: Any, folder: Path, connect: Connect = openai) -> None:
+def make_a_fake(detectors: Detectors, model: Any, folder: Path) -> None:
     """Lay out the tab."""
     import gradio as gr
 
@@ -58,25 +44,7 @@ def make_a_fake(detectors: Detectors, model: Any, folder: Path, connect: Connect
 
     @answered
     def make(payload: Any, secret: str, name: str) -> tuple[str, str]:
-        if not secret or not secret.strip():
-            raise ConfigError("a key is needed; it is used for this one request and not kept")
-        original = uploaded(payload, folder)
-        provider = connect(secret.strip())
-        try:
-            content, suffix = imitate(original.path, lambda square: provider.make(square, uuid4().hex))
-        except RefusedError as error:
-            raise FakeimgError(f"the provider refused this picture ({error})") from None
-        except BusyError:
-            raise FakeimgError("the provider is busy; nothing was charged, try again in a minute") from None
-        except UnansweredError:
-            raise FakeimgError("no answer came; the request may have been charged all the same") from None
-        path = Path(mkdtemp(dir=folder)) / f"fake{suffix}"
-        try:
-            write_bytes(path, content)
-            return _beside(original, detect(detectors, original, name), Upload(path.name, path), detectors, name), ""
-        finally:
-            path.unlink(missing_ok=True)
-            path.parent.rmdir()
+        return fake_and_verdict(detectors, uploaded(payload, folder), secret, folder, model=name), ""
 
     gr.on(
         [button.click, key.submit],
@@ -85,16 +53,44 @@ def make_a_fake(detectors: Detectors, model: Any, folder: Path, connect: Connect
     )  # fmt: skip
 
 
-def _beside(original: Upload, first: dict[str, Any], fake: Upload, detectors: Detectors, model: str) -> str:
-    second = detect(detectors, fake, model)
-    sides = []
-    for title, upload, record in (("The photograph", original, first), ("The fake", fake, second)):
-        pixels = read_image(upload.path)
-        shrink = panels.SHOWN / max(pixels.shape[:2])
-        shown = resize(pixels, (round(pixels.shape[0] * shrink), round(pixels.shape[1] * shrink)))
-        words = html.escape(title)
-        sides.append(f"<div><h3>{words}</h3>{panels.picture(shown, title)}{panels.verdict_panel(record)}</div>")
+def fake_and_verdict(
+    detectors: Detectors, original: Upload, key: str, folder: Path, *, model: str | None = None
+) -> str:
+    """A photograph and a fake of it side by side, each with its verdict, as HTML; the fake's file is deleted again.
+
+    Raises:
+        ImageError: the photograph cannot be read.
+        FakeimgError: no key, a wrong one, or no fake for another reason, with what was charged.
+    """
+    from fakeimg.data.openai_images import OpenAIImages
+
+    if not key or not key.strip():
+        raise ConfigError("a key is needed; it is used for this one request and not kept")
+    provider = OpenAIImages(key=key.strip(), workers=1)
+    try:
+        content, suffix = imitate(original.path, lambda square: provider.make(square, uuid4().hex))
+    except RefusedError as error:
+        raise FakeimgError(f"the provider refused this picture ({error})") from None
+    except BusyError:
+        raise FakeimgError("the provider is busy; nothing was charged, try again in a minute") from None
+    except UnansweredError:
+        raise FakeimgError("no answer came; the request may have been charged all the same") from None
+    with TemporaryDirectory(dir=folder) as place:
+        fake = Upload(f"fake{suffix}", Path(place) / f"fake{suffix}")
+        write_bytes(fake.path, content)
+        sides = [
+            _side(detectors, original, "The photograph", model),
+            _side(detectors, fake, "The fake", model),
+        ]
     return f"<div class=fi-pair>{''.join(sides)}</div>"
+
+
+def _side(detectors: Detectors, upload: Upload, title: str, model: str | None) -> str:
+    record = detect(detectors, upload, model)
+    pixels = read_image(upload.path)
+    shrink = panels.SHOWN / max(pixels.shape[:2])
+    shown = resize(pixels, (max(1, round(pixels.shape[0] * shrink)), max(1, round(pixels.shape[1] * shrink))))
+    return f"<div><h3>{title}</h3>{panels.picture(shown, title)}{panels.verdict_panel(record)}</div>"
 
 
 def _price() -> str:

@@ -95,7 +95,7 @@ def _lay_out(detectors: Detectors, dataset: Dataset, folder: Path, *, generate: 
     import gradio as gr
 
     with gr.Blocks(title="fakeimg", analytics_enabled=False, delete_cache=SWEEP) as page:
-        with gr.Row(elem_classes="fi-head", equal_height=True):
+        with gr.Row(elem_classes="fi-head", equal_height=False):
             gr.HTML(_TITLE)
             picker = gr.Dropdown(
                 [(label(name), name) for name in detectors.offered],

@@ -87,6 +87,8 @@ def heat_panel(photo: NDArray[np.uint8], heatmap: "Heatmap", name: str) -> str:
     )
 
 
+_SHELF = "Or try an example. A model trained on faces of people need not be right about drawn ones."
+
 HEAT_SCRIPT = """
 element.addEventListener('input', event => {
     const stack = element.querySelector('.fi-stack');
@@ -103,7 +105,7 @@ def example_shelf(paths: Sequence[Path]) -> str:
         f'<button type="button" data-index="{number}">{picture(pixels, f"Example {number + 1}")}</button>'
         for number, pixels in enumerate(thumbnails(paths, 88))
     )
-    return f'<p class="fi-label">Or try an example; these are drawn by code</p><div class="fi-shelf">{buttons}</div>'
+    return f'<p class="fi-label">{_SHELF}</p><div class="fi-shelf">{buttons}</div>'
 
 
 EXAMPLE_SCRIPT = """
