@@ -61,32 +61,32 @@ def head(dataset: Dataset, attribute: str, weights: str) -> Agreement:
     experiment = Experiment.parse({**EXPERIMENT, "weights": weights})
     result = train_attribute(utkface, attribute, experiment)
     print(result.history.tail(3).to_string(), flush=True)
-    held_out = result.data.split("test")
-    given = held_out.assign(label=["real"] * len(held_out))
-    annotator = HeadAnnotator(result.detector, attribute)
-    checked = annotate(Dataset(given.frame, given.root, ("real", "fake")), [annotator], check=True)
-    agreement = checked.agreements[0]
-    print(agreement, flush=True)
+    annotator = HeadAnnotator.of(result, attribute)
+    agreement = annotate(utkface, [annotator], check=True).agreements[0]  # on the test part: it has not learnt from it
+    print(agreement, agreement.by_value.to_string(), sep="\n", flush=True)
     write_json(
         RESULTS / f"{attribute}.json",
         {
             "trained_on": int((result.data.frame["split"] == "train").sum()),
-            "tested_on": len(held_out),
+            "tested_on": agreement.n,
             "best_epoch": result.best_epoch,
             "agreement": [agreement.value, agreement.low, agreement.high],
-            "with_confidence_0.8": above(checked.dataset, annotator, attribute),
+            "at_confidence": {
+                str(least): sure(result.data.split("test"), annotator, least) for least in (0.7, 0.8, 0.9)
+            },
         },
     )
     return agreement
 
 
-def above(dataset: Dataset, annotator: HeadAnnotator, attribute: str, least: float = 0.8) -> dict[str, float]:
+def sure(held_out: Dataset, annotator: HeadAnnotator, least: float) -> dict[str, float]:
     """Agreement and coverage when less confident answers are left out."""
-    given = dataset.frame[attribute].to_numpy(object)
-    said = [judgements[attribute] for judgements in annotator.judge(dataset)]
-    sure = np.array([judgement.confidence >= least for judgement in said])
+    (attribute,) = annotator.attributes
+    given = held_out.frame[attribute].to_numpy(object)
+    said = [judgements[attribute] for judgements in annotator.judge(held_out)]
+    kept = np.array([judgement.confidence >= least for judgement in said])
     right = np.array([judgement.value for judgement in said], object) == given
-    return {"answered": float(sure.mean()), "agreement": float(right[sure].mean())}
+    return {"answered": float(kept.mean()), "agreement": float(right[kept].mean())}
 
 
 def glasses(dataset: Dataset) -> dict[str, Agreement]:

@@ -20,9 +20,9 @@ EXPERIMENT = Experiment.parse(
     {
         "backbone": "five_conv",  # untrained convolutions still tell light from dark
         "image_size": 64,
-        "head.units": [8],
-        "train.epochs": 10,
-        "train.learning_rate": 0.01,
+        "train.batch_size": 8,
+        "train.epochs": 12,
+        "train.learning_rate": 0.03,
         "split.stratify": ["label"],
     }
 )
