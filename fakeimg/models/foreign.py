@@ -151,9 +151,6 @@ def _layer(item: Any, budget: _Budget, seen: list[None]) -> dict[str, Any]:
         cleaned = {key: _setting(key, value) for key, value in inner.items() if not _is_left_out(key)}
         cleaned |= {f"{weight}_initializer": budget for weight in layer_config.WEIGHTS.get(kind, ())}
     made = {"module": item["module"], "class_name": kind, "config": cleaned, "registered_name": None}
-    built = item.get("build_config")
-    if kind == "Sequential" and isinstance(built, dict):  # one without an input layer knows its input by this alone
-        made["build_config"] = {"input_shape": _plain(built.get("input_shape"))}
     if "inbound_nodes" in item:
         made |= {"name": _plain(item.get("name")), "inbound_nodes": _arguments(item["inbound_nodes"])}
     return made
@@ -202,7 +199,13 @@ def _listed(value: Any) -> list[Any]:
 def _up_to_feature_map(model: Any, name: str) -> Any:
     import keras
 
-    maps = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 4]
-    if len(model.inputs) != 1 or not maps or isinstance(maps[-1], keras.layers.InputLayer):
+    # A nested model's own `output` belongs to a graph of its own; what its last call gave belongs to this one.
+    outputs = [
+        layer._inbound_nodes[-1].output_tensors[0]
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]
+    maps = [output for output in outputs if len(output.shape) == 4]
+    if len(model.inputs) != 1 or not maps:
         raise ModelError(f"{name} holds no convolutional network with one image as its input")
-    return keras.Model(model.input, maps[-1].output, name="trunk")
+    return keras.Model(model.inputs[0], maps[-1], name="trunk")
