@@ -10,7 +10,7 @@ from fakeimg.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from fakeimg.data.annotate import Annotator
-    from fakeimg.data.generate import Estimate
+    from fakeimg.data.generation import Estimate
     from fakeimg.data.provider import Provider
 
 ANNOTATORS = ("utkface", "glasses", "deepface")
