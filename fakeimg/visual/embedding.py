@@ -1,6 +1,5 @@
 """The map of faces: what the network finds alike lies together, and groups that it gets wrong show up."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from fakeimg.errors import DatasetError
 from fakeimg.files import replacing, write_json
 from fakeimg.visual import style
 from fakeimg.visual.clusters import cluster_table
+from fakeimg.visual.projection import NEIGHBOURS, Projection, project
 from fakeimg.visual.trustworthiness import trustworthiness
 
 if TYPE_CHECKING:
@@ -26,31 +26,6 @@ if TYPE_CHECKING:
 
 SMALLEST = 16
 """Fewer images make no map: UMAP joins each to its neighbours."""
-COMPONENTS = 50
-NEIGHBOURS = 15
-SMALLEST_SHARE, LARGEST_SHARE = 100, 6
-"""A cluster holds between 1/100 and 1/6 of the images."""
-
-
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """From features to the plane and its clusters: principal components, UMAP, HDBSCAN, all fitted."""
-
-    components: Any
-    umap: Any
-    clusterer: Any
-
-    def place(
-        self, features: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-        """Coordinates (n, 2), clusters (n,), -1 for noise, and how surely each belongs there (n,), of new features."""
-        import hdbscan
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            points = np.asarray(self.umap.transform(self.components.transform(features)), np.float64)
-            clusters, strengths = hdbscan.approximate_predict(self.clusterer, points)
-        return points, np.asarray(clusters, np.int64), np.asarray(strengths, np.float64)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,7 +38,7 @@ class EmbeddingMap:
         clusters: as `cluster_table` returns it: the highest error rate first.
         failed: path and reason of the images that could not be read.
         trustworthiness: in [0, 1]: how far the 15 neighbours of each face on the plane were its neighbours before.
-        seconds: what scoring, projecting and clustering took.
+        seconds: what scoring ("score") and the way to the plane and its clusters ("project") took.
         root: the folder that the paths start from.
         class_names: the first is the photographs'.
     """
@@ -195,14 +170,10 @@ def embed(
     if read.sum() < SMALLEST:
         raise DatasetError(f"a map needs at least {SMALLEST} images, and {int(read.sum())} could be read")
     features = predictions.embeddings[read]
-    projection, points = _project(features, seed)
+    projection, points, clusters = project(features, seed=seed, min_cluster_size=min_cluster_size)
     projected = perf_counter()
-    smallest = max(8, len(points) // SMALLEST_SHARE) if min_cluster_size is None else min_cluster_size
-    projection = _cluster(projection, points, smallest)
-    clustered = perf_counter()
 
     frame = dataset.frame[read].reset_index(drop=True)
-    clusters = np.asarray(projection.clusterer.labels_, np.int64)
     decided = predictions.probabilities[read].argmax(axis=1)
     wrong = decided != dataset.labels[read]
     scores = predictions.probability_fake[read]
@@ -218,49 +189,13 @@ def embed(
         trustworthiness=trustworthiness(
             features, points, neighbours=min(NEIGHBOURS, (len(points) - 1) // 2), seed=seed
         ),
-        seconds={"score": scored - start, "project": projected - scored, "cluster": clustered - projected},
+        seconds={"score": scored - start, "project": projected - scored},
         root=dataset.root,
         class_names=dataset.class_names,
         detector=detector,
         projection=projection,
         seed=seed,
     )
-
-
-def _project(features: NDArray[np.float32], seed: int) -> tuple[Projection, NDArray[np.float64]]:
-    import umap
-    from sklearn.decomposition import PCA
-
-    kept = min(COMPONENTS, *features.shape)
-    components = PCA(kept, random_state=seed, svd_solver="randomized").fit(features)
-    reducer = umap.UMAP(
-        n_neighbors=min(NEIGHBOURS, len(features) - 1),
-        min_dist=0.0,  # dense groups, as HDBSCAN wants them
-        # The spectral start fails on the few images of a small map.
-        init="spectral" if len(features) > 100 else "pca",
-        random_state=seed,
-        n_jobs=1,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        points = np.asarray(reducer.fit_transform(components.transform(features)), np.float64)
-    return Projection(components, reducer, None), points
-
-
-def _cluster(projection: Projection, points: NDArray[np.float64], smallest: int) -> Projection:
-    import hdbscan
-
-    clusterer = hdbscan.HDBSCAN(
-        min_cluster_size=smallest,
-        min_samples=1,
-        # Faces form one continent: left to itself HDBSCAN calls it one cluster, and no failing group shows.
-        max_cluster_size=max(len(points) // LARGEST_SHARE, 2 * smallest),
-        prediction_data=True,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        clusterer.fit(points)
-    return Projection(projection.components, projection.umap, clusterer)
 
 
 def _failed(paths: Sequence[str], reasons: Sequence[str | None]) -> "pd.DataFrame":

@@ -18,13 +18,11 @@ _WIDTH = 2000
 _MARGIN = 50
 _SMALLEST_TILE, _LARGEST_TILE = 36, 96
 # Tiles may cover one another by this share of a side.
-_OVERLAP = 0.2
+_OVERLAP = 0.35
 _SIGNIFICANT = 0.05
 
 
-def plot_map(
-    faces: "EmbeddingMap", ax: "Axes | None" = None, *, marked: NDArray[np.float64] | None = None
-) -> "Axes":
+def plot_map(faces: "EmbeddingMap", ax: "Axes | None" = None, *, marked: NDArray[np.float64] | None = None) -> "Axes":
     """Every image is a dot; as many as there is room for are faces, wrong calls before all others.
 
     Args:
@@ -33,7 +31,7 @@ def plot_map(
     place, height = _on_canvas(faces.points, faces.points)
     paths = faces.paths
     colours = style.cluster_colours(faces.frame["cluster"], faces.fake)
-    tile = int(np.clip(np.sqrt(0.3 * _WIDTH * height / len(faces)), _SMALLEST_TILE, _LARGEST_TILE))
+    tile = int(np.clip(np.sqrt(0.25 * _WIDTH * height / len(faces)), _SMALLEST_TILE, _LARGEST_TILE))
     wrong = faces.frame["wrong"].to_numpy(bool)
     shown = _uncovered(place, tile, first=wrong, seed=faces.seed)
     canvas = np.full((height, _WIDTH, 3), 255, np.uint8)

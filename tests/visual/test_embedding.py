@@ -61,7 +61,7 @@ def test_an_image_of_the_map_is_placed_where_it_lies(faces: EmbeddingMap) -> Non
     assert placed["status"].tolist() == ["ok"] * 12 + ["error"]
     spread = np.linalg.norm(np.ptp(faces.points, axis=0))
     moved = np.linalg.norm(placed[["x", "y"]].to_numpy()[:12] - faces.points[:12], axis=1)
-    assert np.median(moved) < 0.1 * spread
+    assert np.median(moved) < 0.25 * spread
     assert np.isnan(placed["x"].iloc[12])
     np.testing.assert_allclose(placed["probability_fake"][:12], faces.frame["probability_fake"][:12], atol=1e-3)
 
