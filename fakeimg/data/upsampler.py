@@ -72,9 +72,9 @@ def regenerate(display: Field, upsampler: Upsampler, strength: float) -> Field:
         display: values in [0, 1], shape (h, w, 3); h and w are multiples of 8.
         strength: of the kernels' departure from exact interpolation; 0 gives `display` back.
     """
-    levels = [cv2.cvtColor(display, cv2.COLOR_RGB2YCrCb)]
+    levels: list[Field] = [np.asarray(cv2.cvtColor(display, cv2.COLOR_RGB2YCrCb), np.float32)]
     for _ in range(_STEPS):
-        levels.append(cv2.pyrDown(levels[-1]))
+        levels.append(np.asarray(cv2.pyrDown(levels[-1]), np.float32))
     picture = levels[-1]
     for step in reversed(range(_STEPS)):
         detail = levels[step] - transposed_convolution(levels[step + 1], upsampler.kernels(step, 0.0))

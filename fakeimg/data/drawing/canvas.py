@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 """A map of one number a pixel, shape (h, w), or of a colour a pixel, shape (h, w, 3)."""
 
 SUBPIXEL = 4  # bits of the fixed-point coordinates that OpenCV draws with

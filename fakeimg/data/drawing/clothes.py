@@ -30,8 +30,8 @@ def draw_clothes(canvas: Canvas, face: Face, light: Light, head: NDArray[np.floa
     edge = 1.62 + depth * (1 - (across**2 if neckline == "crew" else across))
     dress = torso.polygon(spline(mirrored(slope))) * np.clip((y - edge) * torso.scale + 0.5, 0, 1)
     if neckline == "roll":
-        collar = mirrored([(0, 1.4), (thick + 0.06, 1.28), (thick + 0.12, 1.9), (0, 1.9)])
-        dress = np.maximum(dress, torso.polygon(collar))
+        outline = mirrored([(0, 1.4), (thick + 0.06, 1.28), (thick + 0.12, 1.9), (0, 1.9)])
+        dress = np.maximum(dress, torso.polygon(outline))
     colour = _cloth(rng, x, y)
     folds = blurred(smooth_noise(rng, dress.shape, 7), 3)
     shape = np.clip(0.62 + 0.38 * x * light.direction[0] / broad + 0.13 * folds - 0.1 * np.clip(y - 2, 0, 2), 0.1, 1.3)

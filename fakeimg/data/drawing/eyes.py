@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fakeimg.data.drawing.canvas import Canvas, spline
+from fakeimg.data.drawing.canvas import Canvas, Field, spline
 from fakeimg.data.drawing.traits import Face
 
 Points = NDArray[np.float64]
@@ -37,7 +37,7 @@ def _draw_eye(canvas: Canvas, face: Face, sign: int, bright_side: float, rng: np
     canvas.paint(opening, np.array([0.57, 0.54, 0.52]) * (0.84 if face.skin_tone == "dark" else 1))
     corner = place(_RING * [0.02, 0.014] + [0.02 - wide, 0.028])
 
-    def disc(radius: float, centre: ArrayLike, soft: float) -> NDArray[np.float32]:
+    def disc(radius: float, centre: ArrayLike, soft: float) -> Field:
         return canvas.polygon(place(_RING * radius + np.asarray(centre)), soft=soft) * opening
 
     iris = 0.104 * face.eye_size

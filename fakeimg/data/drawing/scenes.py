@@ -127,8 +127,8 @@ def texture(rng: np.random.Generator, size: tuple[int, int]) -> Field:
     else:
         mix = 0.5 + 0.25 * np.sin(2 * np.pi * x * 40) + 0.25 * np.sin(2 * np.pi * y * 40)
     grain = 1 + 0.1 * rng.standard_normal(size, dtype=np.float32)
-    mix = np.clip(mix, 0, 1).astype(np.float32)[..., None]
-    return np.asarray((first * mix + second * (1 - mix)) * grain[..., None], np.float32)
+    share = np.clip(mix, 0, 1).astype(np.float32)[..., None]
+    return np.asarray((first * share + second * (1 - share)) * grain[..., None], np.float32)
 
 
 def text_page(rng: np.random.Generator, size: tuple[int, int]) -> Field:
