@@ -14,6 +14,9 @@ from fakeimg.app.page import style, uploads_in
 from fakeimg.app.uploads import MAX_UPLOAD
 from fakeimg.errors import ConfigError
 
+SESSIONS = 1000
+"""Visitors whose choices are remembered, about 0.1 MB each; every call from a program counts as one."""
+
 # Gradio's page compiles its templates and holds inline scripts; everything else is barred, above all other hosts.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -83,6 +86,7 @@ def _launch(page: Any, *, port: int | None, host: str | None, share: bool, mcp: 
             quiet=True,
             show_error=False,  # errors of components would tell paths; `messages` tells what may be told
             max_file_size=MAX_UPLOAD,
+            state_session_capacity=SESSIONS,
             enable_monitoring=False,
             run_history=False,
             ssr_mode=False,
