@@ -116,7 +116,7 @@ def test_the_sliders_answer_to_the_keyboard(opened, demo) -> None:
         prevalence = opened.tab.locator("#fi-prevalence input[type=range]")
         prevalence.focus()
         opened.tab.keyboard.press("Home")
-        opened.tab.locator(".fi-sense", has_text="Where 1 in 100 pictures are generated").wait_for()
+        opened.tab.locator(".fi-sense", has_text="Where 1 in 100 pictures are generated").first.wait_for()
 
 
 def test_an_example_is_one_click_away_and_clearing_takes_it_back(opened, demo) -> None:
