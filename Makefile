@@ -21,8 +21,14 @@ check: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/fakeimg demo
 
+# Labelled images, and a MobileNetV2 weights file where ImageNet's cannot be downloaded: make bench DATA=faces WEIGHTS=w.h5
+DATA ?= bench/sample
+WEIGHTS ?= imagenet
 bench: $(STAMP)
-	$(BIN)/python experiments/benchmarks/run.py
+	test -e $(DATA) || $(BIN)/fakeimg sample $(DATA) --images 2400
+	for part in cost warm heads; do $(BIN)/python experiments/benchmarks/search_$$part.py $(DATA) --weights $(WEIGHTS) || exit 1; done
+	$(BIN)/python experiments/benchmarks/search_kill.py $(DATA) --weights $(WEIGHTS)
+	$(BIN)/python experiments/benchmarks/search_memory.py
 
 clean:
 	rm -rf $(VENV) quickstart
