@@ -81,11 +81,13 @@ def evaluate(
     from fakeimg.evaluation.evaluate import evaluate as evaluate_detector
     from fakeimg.hub.pull import load
     from fakeimg.training.train import recorded_split
+    from fakeimg.visual.report import write_report
 
     detector = load(model)
     dataset = recorded_split(model, data, split, classes=detector.class_names)
     evaluation = evaluate_detector(detector, dataset)
     evaluation.write(out)
+    page = write_report(evaluation, out, images=dataset.root)
     metrics = evaluation.metrics
     if as_json:
         print_json(metrics)
@@ -95,7 +97,7 @@ def evaluate(
         print(f"{name:10} {rate(metrics[name])}")
     for source, numbers in metrics.get("by_source", {}).items():
         print(f"  {source:24} accuracy {rate(numbers['accuracy'])}")
-    say(f"predictions, metrics and figures in {out}")
+    say(f"predictions, metrics and figures in {out}; open {page}")
 
 
 @app.command()
