@@ -48,8 +48,8 @@ def main(faces: str, weights: str) -> None:
         provider = local_provider(photographs, out)
         generation = generate(photographs, provider, out=out, confirm=lambda estimate: True)
         print(generation.counts, flush=True)
-        with replacing(RESULTS / "pairs.png") as path:
-            blurred_pairs(generation.dataset).save(path)
+        with replacing(RESULTS / "means.png") as path:
+            mean_pictures(generation.dataset).save(path)
         found = audit(generation.dataset)
         print(found.sentence, *[finding.sentence for finding in found.findings], sep="\n", flush=True)
         with replacing(RESULTS / "shortcuts.csv") as path:
@@ -69,8 +69,8 @@ def main(faces: str, weights: str) -> None:
         write_json(RESULTS / "results.json", results)
 
 
-def blurred_pairs(dataset: Dataset) -> Any:
-    """Mean photograph and mean fake, and the mean of what their differences look like: no person is shown."""
+def mean_pictures(dataset: Dataset) -> Any:
+    """The mean photograph, the mean fake, and their mean difference eightfold: no person is shown."""
     from PIL import Image
 
     from fakeimg.data.images import read_image, resize
