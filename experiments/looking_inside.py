@@ -46,7 +46,7 @@ def checks(detector: fakeimg.Detector, paths: list[Path]) -> list[dict[str, Any]
     """The table of checks, a row each."""
     proof = faithfulness(detector, paths)
     print(proof)
-    return proof.frame.to_dict("records")
+    return proof.frame.astype(object).where(proof.frame.notna(), None).to_dict("records")
 
 
 def main() -> None:

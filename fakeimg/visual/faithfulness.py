@@ -32,7 +32,8 @@ class Proof:
     """Checks of n heatmaps, each for the class that the detector gives the image.
 
     Attributes:
-        frame: a row a check: check, compared, value, low, high (95 % t interval of the mean over images), n, reading.
+        frame: a row a check: check, measured, value, low, high (95 % t interval of the mean over images; NaN where all
+            are alike), n, reading. A map that goes empty ranks nothing and has correlation 0.
         randomised: as `randomisation` returns it.
         curves: deletion and insertion.
     """
@@ -148,6 +149,8 @@ def faithfulness(
 
 
 def _with_interval(row: Mapping[Any, Any]) -> str:
+    if row["low"] != row["low"]:
+        return f"{row['value']:+.2f} (no spread)"
     return f"{row['value']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
 
 
@@ -159,7 +162,9 @@ def _row(
 
     mean = float(values.mean())
     half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    low, high = mean - half, mean + half
+    # Values that are all alike, as the correlations with maps that went empty, have no interval: one without width
+    # would claim too much.
+    low, high = (mean - half, mean + half) if half > 0 else (np.nan, np.nan)
     return {
         "check": check,
         "measured": measured,
@@ -167,7 +172,7 @@ def _row(
         "low": low,
         "high": high,
         "n": len(values),
-        "reading": reading(low, high),
+        "reading": reading(mean - half, mean + half),
     }
 
 

@@ -89,8 +89,10 @@ def test_the_table_holds_every_check_with_its_interval(
 ) -> None:
     proof = faithfulness(small_detector, list(noise_images), engine="tensorflow")
     assert len(proof.frame) == 14
-    assert (proof.frame["low"] <= proof.frame["value"]).all()
-    assert (proof.frame["value"] <= proof.frame["high"]).all()
+    spread = proof.frame.dropna(subset=["low"])
+    assert len(spread) >= 8
+    assert (spread["low"] < spread["value"]).all()
+    assert (spread["value"] < spread["high"]).all()
     assert set(proof.frame["n"]) == {4}
     printed = str(proof).splitlines()
     assert len(printed) == 2 + 14
