@@ -74,7 +74,12 @@ def _launch(page: Any, *, port: int | None, host: str | None, share: bool, mcp: 
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
-    ).set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800")
+    ).set(  # darker than usual: white on them has to be readable, by day and by night
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+    )
     frames = _SPACE_FRAMES if "SPACE_ID" in os.environ else ""
     try:
         _, local, public = page.launch(
