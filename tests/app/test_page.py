@@ -1,4 +1,4 @@
-"""The page in a real Chromium: the first tab, wide and narrow, light and dark, by keyboard, and nothing sent outside."""
+"""The page in a real Chromium: its first tab, wide and narrow, light and dark, by keyboard; nothing sent outside."""
 
 import os
 import shutil
