@@ -40,7 +40,7 @@ def main(faces: str, weights: str) -> None:
     dataset = Dataset.open(faces)
     agreements = [head(dataset, name, weights) for name in ("gender", "race")]
     for part, agreement in glasses(dataset).items():
-        agreement.frame.to_csv(RESULTS / f"glasses_{part}.csv", index=False, float_format="%.4f")
+        save(agreement.frame.round(4), f"glasses_{part}.csv")
         agreements.append(agreement)
     table = pd.concat([each.frame for each in agreements]).round(4)
     table.insert(
