@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fakeimg.config import Experiment
+    from fakeimg.data.annotate import Annotation, annotate
     from fakeimg.data.dataset import Dataset
+    from fakeimg.data.generate import generate
+    from fakeimg.data.generation import Generation
     from fakeimg.data.sample import render_sample
+    from fakeimg.data.select import Selection, select
     from fakeimg.errors import ConfigError, DatasetError, FakeimgError, HubError, ImageError, ModelError
     from fakeimg.evaluation.audit import Audit, audit
     from fakeimg.evaluation.breakdown import breakdown, describe
@@ -35,6 +39,10 @@ _NAMES = {
     "fakeimg.errors": "ConfigError DatasetError FakeimgError HubError ImageError ModelError",
     "fakeimg.config": "Experiment",
     "fakeimg.data.dataset": "Dataset",
+    "fakeimg.data.annotate": "Annotation annotate",
+    "fakeimg.data.select": "Selection select",
+    "fakeimg.data.generate": "generate",
+    "fakeimg.data.generation": "Generation",
     "fakeimg.data.sample": "render_sample",
     "fakeimg.models.detector": "Detector",
     "fakeimg.models.predictions": "Predictions",
@@ -58,6 +66,7 @@ _NAMES = {
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
+    "Annotation",
     "Audit",
     "Comparison",
     "ConfigError",
@@ -69,6 +78,7 @@ __all__ = [
     "Experiment",
     "FakeimgError",
     "FeatureMaps",
+    "Generation",
     "Heatmap",
     "HubError",
     "ImageError",
@@ -77,9 +87,11 @@ __all__ = [
     "Predictions",
     "PushResult",
     "SearchResult",
+    "Selection",
     "Stability",
     "StressResult",
     "TrainResult",
+    "annotate",
     "audit",
     "breakdown",
     "compare",
@@ -88,6 +100,7 @@ __all__ = [
     "evaluate",
     "explain",
     "feature_maps",
+    "generate",
     "gradcam",
     "leave_one_source_out",
     "load",
@@ -96,6 +109,7 @@ __all__ = [
     "push",
     "render_sample",
     "search",
+    "select",
     "stability",
     "stress",
     "train",

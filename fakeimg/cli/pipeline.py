@@ -17,6 +17,10 @@ ANNOTATORS = ("utkface", "glasses", "deepface")
 Manifest = Annotated[Path, typer.Option("--out", "-o", help="Manifest to write, .csv or .parquet.")]
 
 
+def _openai_option(text: str, **limits: Any) -> Any:
+    return typer.Option(help=text, rich_help_panel="With --provider openai", **limits)
+
+
 def annotate(
     data: Data,
     out: Manifest,
@@ -83,13 +87,26 @@ def generate(
     provider: Annotated[str, typer.Option(help="local (no key, no network) or openai (your own key).")] = "local",
     max_images: Annotated[int | None, typer.Option(min=1, help="Make at most so many.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Spend what is estimated without asking.")] = False,
-    image_model: Annotated[str | None, typer.Option(help="OpenAI's model; the price list's default without.")] = None,
+    image_model: Annotated[
+        str | None, _openai_option("An image model that edits; the price list's default without.")
+    ] = None,
+    prompt: Annotated[str | None, _openai_option("What to make of each photograph.")] = None,
+    size: Annotated[
+        int | None, _openai_option("Side of the square that is asked for, pixels: 1024 without.", min=16)
+    ] = None,
+    quality: Annotated[str | None, _openai_option("low, medium or high; medium without.")] = None,
+    price: Annotated[float | None, _openai_option("Dollars an image, in place of the price list's.", min=0.0)] = None,
+    base_url: Annotated[str | None, _openai_option("Another server that speaks the API.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make one fake of each photograph, in the same group, so that no split parts the two."""
     from fakeimg.data.generate import generate as make
 
-    found = make(data, _provider(provider, data, out, image_model), out=out, max_images=max_images, confirm=_asker(yes))
+    given = {
+        "model": image_model, "prompt": prompt, "size": size, "quality": quality, "price": price, "base_url": base_url,
+    }  # fmt: skip
+    settings = {name: value for name, value in given.items() if value is not None}
+    found = make(data, _provider(provider, data, out, settings), out=out, max_images=max_images, confirm=_asker(yes))
     print_table(found.table, as_json=as_json)
     say(", ".join(f"{count} {status}" for status, count in found.counts.items()))
     if found.dollars:
@@ -133,15 +150,18 @@ def _target(text: str) -> tuple[str, dict[str, float]]:
     return column.strip(), weights
 
 
-def _provider(name: str, data: str, out: Path, image_model: str | None) -> "Provider":
+def _provider(name: str, data: str, out: Path, settings: dict[str, Any]) -> "Provider":
     if name == "local":
+        if settings:
+            options = ", ".join("--image-model" if key == "model" else f"--{key.replace('_', '-')}" for key in settings)
+            raise ConfigError(f"{options} would do nothing here; add --provider openai")
         from fakeimg.training.autoencoder import local_provider
 
         return local_provider(data, out)
     if name == "openai":
         from fakeimg.data.openai_images import OpenAIImages
 
-        return OpenAIImages(image_model)
+        return OpenAIImages(**settings)
     raise ConfigError(f"no provider {name!r}; there are local and openai{did_you_mean(name, ('local', 'openai'))}")
 
 

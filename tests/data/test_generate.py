@@ -23,6 +23,8 @@ from fakeimg.data.openai_images import OpenAIImages, price_list
 from fakeimg.data.splits import assign_splits
 from fakeimg.errors import ConfigError, DatasetError
 
+PROGRAM = [sys.executable, "-c", "from fakeimg.cli import main; main()"]
+
 
 def photographs(folder: Path, n: int = 6, size: tuple[int, int] = (40, 30)) -> Dataset:
     """`n` JPEG photographs of various quality, and one fake, which no fake is made of."""
@@ -302,3 +304,24 @@ def test_pairs_are_shown(tmp_path: Path) -> None:
         result = generate(data, provider(server), out=tmp_path / "out", confirm=Confirm())
     assert result.plot().images[0].get_array().shape == (256, 384, 3)
     assert json.loads((tmp_path / "out" / "generation.json").read_text())["provider"] == "gpt-image-2"
+
+
+def test_the_command_line_passes_on_what_openai_is_asked_for(tmp_path: Path) -> None:
+    photographs(tmp_path / "in", 2)
+    asked = ["--provider", "openai", "--size", "32", "--quality", "low", "--price", "0.5", "--yes", "--prompt", "old"]
+    with ImagesServer() as server:
+        command = [*PROGRAM, "generate", tmp_path / "in", "--out", tmp_path / "out"]
+        ran = subprocess.run([*command, *asked, "--base-url", server.url], capture_output=True, text=True, check=True)
+        assert {(request["size"], request["quality"], request["prompt"]) for request in server.seen} == {
+            ("32x32", "low", "old")
+        }
+    assert "$1.00" in ran.stderr
+    assert len(Dataset.open(tmp_path / "out")) == 4
+
+
+def test_options_of_openai_are_not_ignored_in_silence(tmp_path: Path) -> None:
+    photographs(tmp_path / "in", 2)
+    command = [*PROGRAM, "generate", tmp_path / "in", "--out", tmp_path / "out"]
+    ran = subprocess.run([*command, "--price", "1", "--image-model", "x"], capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert "--image-model, --price would do nothing here; add --provider openai" in ran.stderr
