@@ -64,11 +64,13 @@ def check_image(detectors: Detectors, model: Any, folder: Path, examples: Sequen
                     facts = gr.HTML()
                     inside = gr.Button("Look inside this picture", visible=False, size="sm")
     record = gr.State(None)
+    told = [verdict, record, worth, sense, heat, facts, inside]
+    nothing = (panels.WELCOME, None, gr.update(visible=False), "", "", "", gr.update(visible=False))
 
     @answered
     def decide(payload: Any, name: str, share: float) -> tuple[Any, ...]:
         if payload is None:
-            return panels.WELCOME, None, gr.update(visible=False), "", "", "", gr.update(visible=False)
+            return nothing
         found = detect(detectors, uploaded(payload, folder), name)
         readable = found["status"] == "ok"
         words = meaning(found["verdict"], Rates.of(detectors.get(name).spec), share / 100)
@@ -106,13 +108,17 @@ def check_image(detectors: Detectors, model: Any, folder: Path, examples: Sequen
         return f"<p>{words}</p>"
 
     @answered
+    def forget(payload: Any) -> Any:
+        return nothing if payload is None else gr.skip()
+
+    @answered
     def choose(event: gr.EventData) -> str:
         example = examples[int(event.index)]
         return shutil.copy(example, mkdtemp(dir=folder))
 
     def run(trigger: Any) -> None:
         decided = trigger(
-            decide, [picture, model, prevalence], [verdict, record, worth, sense, heat, facts, inside],
+            decide, [picture, model, prevalence], told,
             preprocess=False, concurrency_id="verdict", show_progress_on=verdict, api_visibility="private",
         )  # fmt: skip
         decided.then(
@@ -120,10 +126,13 @@ def check_image(detectors: Detectors, model: Any, folder: Path, examples: Sequen
             show_progress="minimal", api_visibility="private",
         )  # fmt: skip
 
-    # Not `picture.change`: that fires a second time when the page answers what was set from here.
+    # `picture.change` fires a second time when the page answers what was set from here, so it decides nothing; but it
+    # alone tells that such a picture was removed.
     run(picture.input)
-    run(picture.clear)
     run(model.change)
+    picture.change(
+        forget, picture, told, preprocess=False, queue=False, show_progress="hidden", api_visibility="private"
+    )
     run(shelf.click(choose, None, picture, queue=False, show_progress="hidden", api_visibility="private").then)
     prevalence.change(
         weigh, [record, model, prevalence], sense, queue=False, show_progress="hidden", trigger_mode="always_last",

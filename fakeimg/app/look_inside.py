@@ -86,6 +86,10 @@ def look_inside(detectors: Detectors, model: Any, folder: Path, maps: FaceMaps) 
         described = f"The map of faces with a ring around the place of this picture. {words}"
         return _HEADING.format(_MAP, words) + panels.figure(figure_html(axes, described))
 
+    @answered
+    def forget(payload: Any) -> Any:
+        return (_EMPTY, "", "") if payload is None else gr.skip()
+
     def run(trigger: Any) -> None:
         looked = trigger(
             look, [picture, model], [both, stages, place], preprocess=False, concurrency_id="explain",
@@ -98,6 +102,9 @@ def look_inside(detectors: Detectors, model: Any, folder: Path, maps: FaceMaps) 
         )  # fmt: skip
 
     run(picture.input)
-    run(picture.clear)
     run(model.change)
+    picture.change(  # see `check_image`
+        forget, picture, [both, stages, place], preprocess=False, queue=False, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
     return picture, run

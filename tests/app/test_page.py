@@ -1,4 +1,4 @@
-"""The page in a real Chromium: its first tab, wide and narrow, light and dark, by keyboard; nothing sent outside."""
+"""The page in a real Chromium: every tab, wide and narrow, light and dark, by keyboard, and nothing sent outside."""
 
 import os
 import shutil
@@ -52,6 +52,16 @@ def opened(request: pytest.FixtureRequest, browser: Any, demo: SimpleNamespace) 
     outside = {url for url in asked if not url.startswith((demo.address, "data:", "blob:"))}
     context.close()
     assert not outside
+
+
+def go_to(opened: SimpleNamespace, name: str) -> None:
+    """Open one of the tabs; on a phone some are behind a menu."""
+    tab = opened.tab.get_by_role("tab", name=name)
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+    else:
+        opened.tab.locator(".overflow-menu button").first.click()
+        opened.tab.locator(".overflow-dropdown button", has_text=name).click()
 
 
 def check(opened: SimpleNamespace, demo: SimpleNamespace) -> None:
@@ -119,3 +129,40 @@ def test_what_is_no_picture_is_told_in_words(opened, demo, tmp_path) -> None:
     opened.tab.locator("#fi-picture input[type=file]").first.set_input_files(tmp_path / "face.jpg")
     opened.tab.locator("#fi-verdict .fi-none", has_text="Cannot be read").wait_for()
     assert str(demo.folder) not in opened.tab.content().replace(f"file={demo.folder}", "")
+
+
+def test_many_pictures_become_a_table_and_a_csv(opened, demo, tmp_path) -> None:
+    (tmp_path / "<b>broken.jpg").write_bytes(b"nothing")
+    go_to(opened, "Check many")
+    faces = [*sorted((demo.faces / "real").iterdir())[:2], tmp_path / "<b>broken.jpg"]
+    opened.tab.locator("#fi-files input[type=file]").first.set_input_files(faces)
+    opened.tab.locator(".fi-counts").wait_for()
+    assert "1 could not be read" in opened.tab.locator(".fi-bad").inner_text()
+    assert opened.tab.locator("#fi-table tbody img:visible").count() >= 3
+    with opened.tab.expect_download() as waiting:
+        opened.tab.get_by_role("button", name="Download as CSV").click()
+    lines = Path(waiting.value.path()).read_text().splitlines()
+    assert lines[0].startswith("path,status,verdict,probability_fake")
+    assert len(lines) == 4
+    assert violations(opened) == []
+    opened.tab.get_by_text("Probability of fake").first.click()
+
+
+def test_the_network_can_be_looked_into(opened, demo) -> None:
+    check(opened, demo)
+    opened.tab.get_by_role("button", name="Look inside this picture").click()
+    opened.tab.get_by_alt_text("Feature maps of").wait_for()
+    opened.tab.get_by_alt_text("The map of faces").wait_for()
+    assert opened.tab.locator(".fi-trio img").count() == 3
+    assert fits(opened)
+    assert violations(opened) == []
+
+
+def test_the_other_tabs_are_readable(opened, demo) -> None:
+    go_to(opened, "Make a fake")
+    assert opened.tab.get_by_label("Your OpenAI key").get_attribute("type") == "password"
+    assert violations(opened) == []
+    go_to(opened, "About")
+    opened.tab.get_by_role("heading", name="How right it is").wait_for()
+    assert fits(opened)
+    assert violations(opened) == []
