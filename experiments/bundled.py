@@ -2,8 +2,9 @@
 
     python experiments/bundled.py DATA RUNS
 
-DATA is a manifest whose images name their source. RUNS keeps the training runs; what is there is not done again, so the
-script may be stopped at any time. Training has two stages: patches of windows (bundled_patches.toml), then whole
+DATA is a manifest whose images name their source; the rendered sample joins it as one source more, in which nothing but
+the traces of camera and decoder tells the classes apart. RUNS keeps the training runs; what is there is not done again,
+so the script may be stopped at any time. Training has two stages: patches of windows (bundled_patches.toml), then whole
 pictures as they are scored (bundled.toml). Then each source is left out in turn, the rest trains a detector by a
 shorter recipe (patches of whole pictures, three epochs), and the source left out is scored: that, and not the
 validation split, says what to expect of images from elsewhere. Writes experiments/results/bundled/ and
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from fakeimg.config import Experiment
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import read_image, resize
+from fakeimg.data.sample import render_sample
 from fakeimg.evaluation.evaluate import evaluate
 from fakeimg.files import replacing, write_json, write_text
 from fakeimg.models.artifact import CARD_FILE, GRAPH_FILE, write_spec
@@ -44,16 +46,30 @@ SHORTER = (
     *("split.train=0.92", "split.validation=0.08", "split.test=0"),
 )
 LICENCE = "research use"
+DRAWN, DRAWINGS = "drawn", 800
 
 
 def main(data: str, runs: str) -> None:
-    dataset = Dataset.open(data)
+    collected = Dataset.open(data)
+    dataset = with_drawings(collected, Path(runs))
     result = train_both_stages(dataset, Path(runs))
-    left_out = pd.DataFrame([leave_out(dataset, source, Path(runs)) for source in sources(dataset)])
+    left_out = pd.DataFrame([leave_out(dataset, source, Path(runs)) for source in sources(collected)])
     with replacing(RESULTS / "leave_one_source_out.csv") as temporary:
         left_out.to_csv(temporary, index=False)
     detector = bundle(result.detector, result.data)
     write_json(RESULTS / "robustness.json", measure(detector, result.data.split("test")))
+
+
+def with_drawings(dataset: Dataset, runs: Path) -> Dataset:
+    """`dataset` and the rendered sample, as one."""
+    folder = runs / DRAWN
+    drawn = Dataset.open(folder) if (folder / "manifest.csv").exists() else render_sample(folder, images=DRAWINGS)
+    frames = [
+        part.frame[["label", "source", "generator", "group"]].assign(path=[str(path) for path in part.paths])
+        for part in (dataset, drawn)
+    ]
+    frames[1]["source"] = DRAWN
+    return Dataset(pd.concat(frames), dataset.root, dataset.class_names)
 
 
 def train_both_stages(dataset: Dataset, runs: Path) -> TrainResult:
@@ -83,14 +99,15 @@ def leave_out(dataset: Dataset, source: str, runs: Path) -> dict[str, object]:
     point = operating_point(result.detector, result.data.split("validation"))
     unseen, seen = scores[scores["part"] == "left_out"], scores[scores["part"] == "validation"]
     label = str(unseen["label"].iloc[0])
-    calls_fake = unseen["probability_fake"] >= point.threshold_fake
-    right = calls_fake if label == "fake" else ~calls_fake
+    fake = unseen["probability_fake"] >= point.threshold_fake
+    accuracy = wilson(int((fake == (label == "fake")).sum()), len(unseen))
+    outside = unseen["verdict"] == "out-of-domain"
+    verdict = {"fake": fake & ~outside, "real": (unseen["probability_fake"] < point.threshold_real) & ~outside}
     others = seen[seen["label"] != label]
     ranked = auc_interval(
         [label == "fake"] * len(unseen) + [label != "fake"] * len(others),
         [*unseen["probability_fake"], *others["probability_fake"]],
     )
-    accuracy = wilson(int(right.sum()), len(right))
     return {
         "source": source,
         "label": label,
@@ -98,10 +115,9 @@ def leave_out(dataset: Dataset, source: str, runs: Path) -> dict[str, object]:
         "accuracy": accuracy.value,
         "low": accuracy.low,
         "high": accuracy.high,
-        "inconclusive": float(
-            unseen["probability_fake"].between(point.threshold_real, point.threshold_fake, inclusive="left").mean()
-        ),
-        "out_of_domain": float((unseen["verdict"] == "out-of-domain").mean()),
+        "right_verdict": float(verdict[label].mean()),
+        "wrong_verdict": float(verdict["real" if label == "fake" else "fake"].mean()),
+        "out_of_domain": float(outside.mean()),
         "auc_against_validation": ranked.value,
     }
 
