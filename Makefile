@@ -26,9 +26,10 @@ DATA ?= bench/sample
 WEIGHTS ?= imagenet
 bench: $(STAMP)
 	test -e $(DATA) || $(BIN)/fakeimg sample $(DATA) --images 2400
-	for part in cost warm heads; do $(BIN)/python experiments/benchmarks/search_$$part.py $(DATA) --weights $(WEIGHTS) || exit 1; done
-	$(BIN)/python experiments/benchmarks/search_kill.py $(DATA) --weights $(WEIGHTS)
+	for part in search_cost search_warm search_heads search_kill; do $(BIN)/python experiments/benchmarks/$$part.py $(DATA) --weights $(WEIGHTS) || exit 1; done
+	$(BIN)/python experiments/benchmarks/search_cost.py $(DATA) --table 4 --images 800 --rounds 2
 	$(BIN)/python experiments/benchmarks/search_memory.py
+	$(BIN)/python experiments/benchmarks/detect_speed.py $(DATA)
 
 clean:
 	rm -rf $(VENV) quickstart

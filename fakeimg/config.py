@@ -206,6 +206,14 @@ class Experiment(_Part):
             raise ValueError(f"grid axis {empty[0]!r} has no values")
         return self
 
+    @model_validator(mode="after")
+    def _check_frozen(self) -> Self:
+        if self.trainable == "head" and "trainable" not in self.grid:
+            wanted = {"train.patch": self.train.patch is not None, "augment.oversize": self.augment.oversize != 1}
+            if unheard := next((key for key, given in wanted.items() if given), None):
+                raise ValueError(f"{unheard} does nothing while the backbone is frozen; set trainable = \"all\"")
+        return self
+
     @classmethod
     def read(cls, path: Path | str, overrides: Iterable[str] = ()) -> Self:
         """Read a TOML file, then apply `overrides` of the form `train.epochs=3`.

@@ -84,3 +84,10 @@ def test_values_replaced_by_name_are_validated() -> None:
     assert experiment.head.units == (4,)
     with pytest.raises(ConfigError, match=r"unknown experiment key 'train\.rate'"):
         experiment.with_values({"train.rate": 1})
+
+
+def test_what_a_frozen_backbone_would_not_do_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"train\.patch does nothing while the backbone is frozen"):
+        Experiment.parse({"backbone": "compact", "train": {"patch": 32}})
+    Experiment.parse({"backbone": "compact", "trainable": "all", "train": {"patch": 32}})
+    Experiment.parse({"backbone": "compact", "train": {"patch": 32}, "grid": {"trainable": ["stage3", "all"]}})

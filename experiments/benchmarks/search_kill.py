@@ -28,7 +28,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--kills", type=int, default=10)
     options = parser.parse_args()
-    experiment = grid("duke_mobilenet_v2_grid", options.weights, **NO_AUGMENTATION)
+    weights = options.weights if not Path(options.weights).is_file() else str(Path(options.weights).absolute())
+    experiment = grid("duke_mobilenet_v2_grid", weights, **NO_AUGMENTATION)
     dataset = Dataset.open(options.data)
     dataset = dataset.take(np.linspace(0, len(dataset) - 1, options.images).astype(int))
     moments = random.Random(0)
@@ -64,7 +65,10 @@ def begin(folder: Path, name: str) -> "subprocess.Popen[bytes]":
 def finished(folder: Path, name: str) -> pd.DataFrame:
     if begin(folder, name).wait():
         raise SystemExit(f"{name} failed")
-    return pd.read_csv(folder / name / "results.csv").drop(columns="seconds")
+    table = pd.read_csv(folder / name / "results.csv").drop(columns="seconds")
+    if (table["status"] != "ok").any():
+        raise SystemExit(str(table["error"]))
+    return table
 
 
 if __name__ == "__main__":

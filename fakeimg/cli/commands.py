@@ -1,7 +1,7 @@
 """The commands that `fakeimg --help` lists."""
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -13,6 +13,13 @@ from fakeimg.cli.look import explain, map_
 from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print_json, print_table, rate, say
 from fakeimg.cli.pipeline import annotate, generate, select, train_attribute
 from fakeimg.cli.worth import audit, mixture, stress, transfer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPORTED = 1000
+"""At most so many images are damaged, or searched for shortcuts, for a report."""
+MOST_GROUPS = 20
 
 app = typer.Typer(
     help="Detect AI-generated face images, and know what that detection is worth.",
@@ -75,10 +82,17 @@ def evaluate(
     data: Data,
     out: Out,
     split: Annotated[str | None, typer.Option(help="Score this part alone: train, validation or test.")] = None,
+    damage: Annotated[bool, typer.Option("--stress", help="Add to the report what damage to pictures does.")] = False,
+    shortcuts: Annotated[
+        bool, typer.Option("--audit/--no-audit", help="Put beside the numbers what a shortcut scores on these images.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
-    """Score labelled images: accuracy, AUC and more, each with its interval."""
+    """Score labelled images: accuracy, AUC and more, each with its interval, and a report to forward."""
+    from fakeimg.evaluation.audit import audit as audit_data
+    from fakeimg.evaluation.breakdown import breakdown
     from fakeimg.evaluation.evaluate import evaluate as evaluate_detector
+    from fakeimg.evaluation.stress import stress as stress_detector
     from fakeimg.hub.pull import load
     from fakeimg.training.train import recorded_split
     from fakeimg.visual.report import write_report
@@ -87,7 +101,14 @@ def evaluate(
     dataset = recorded_split(model, data, split, classes=detector.class_names)
     evaluation = evaluate_detector(detector, dataset)
     evaluation.write(out)
-    page = write_report(evaluation, out, images=dataset.root)
+    page = write_report(
+        evaluation,
+        out,
+        audit=audit_data(dataset, max_images=REPORTED) if shortcuts and len(set(dataset.labels)) > 1 else None,
+        stress=stress_detector(detector, dataset, max_images=REPORTED) if damage else None,
+        breakdowns=[breakdown(evaluation, name) for name in dataset.attributes if _few_values(dataset.frame[name])],
+        images=dataset.root,
+    )
     metrics = evaluation.metrics
     if as_json:
         print_json(metrics)
@@ -98,6 +119,11 @@ def evaluate(
     for source, numbers in metrics.get("by_source", {}).items():
         print(f"  {source:24} accuracy {rate(numbers['accuracy'])}")
     say(f"predictions, metrics and figures in {out}; open {page}")
+
+
+def _few_values(column: "pd.Series[Any]") -> bool:
+    """Whether a column divides the images into groups, as gender does, and a year of birth does not."""
+    return 2 <= column.nunique() <= MOST_GROUPS
 
 
 @app.command()
