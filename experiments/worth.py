@@ -57,6 +57,8 @@ def recipe(name: str, weights: str) -> Experiment:
         "probe_delivery_balanced": {"augment": DELIVERY, "train": {"epochs": 20, "balance": "source"}},
         "probe_crop": {"framing": "crop"},
         "probe_small": {"image_size": 96},
+        "probe_large": {"image_size": 256},
+        "probe_short": {"train": {**train, "epochs": 2}},
         "mlp": {"head": {"units": [256, 128, 64], "dropout": 0.05, "l2": 0.001}, "train": {**train, "epochs": 10}},
     }
     if name in changes:
