@@ -23,9 +23,14 @@ from numpy.typing import NDArray
 from fakeimg.config import Experiment
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import read_image, resize
+from fakeimg.data.layouts import rebase
 from fakeimg.data.sample import render_sample
+from fakeimg.data.splits import assign_splits
+from fakeimg.evaluation.audit import audit
 from fakeimg.evaluation.evaluate import evaluate
+from fakeimg.evaluation.stress import stress
 from fakeimg.files import replacing, write_json, write_text
+from fakeimg.hub.evidence import record_evidence
 from fakeimg.models.artifact import CARD_FILE, GRAPH_FILE, write_spec
 from fakeimg.models.backbones import BUNDLED
 from fakeimg.models.decision import OperatingPoint
@@ -56,20 +61,20 @@ def main(data: str, runs: str) -> None:
     left_out = pd.DataFrame([leave_out(dataset, source, Path(runs)) for source in sources(collected)])
     with replacing(RESULTS / "leave_one_source_out.csv") as temporary:
         left_out.to_csv(temporary, index=False)
-    detector = bundle(result.detector, result.data)
+    detector = bundle(result.detector, result.data, Path(runs))
     write_json(RESULTS / "robustness.json", measure(detector, result.data.split("test")))
 
 
 def with_drawings(dataset: Dataset, runs: Path) -> Dataset:
-    """`dataset` and the rendered sample, as one."""
+    """`dataset` and the rendered sample, as one; each is divided by itself."""
     folder = runs / DRAWN
     drawn = Dataset.open(folder) if (folder / "manifest.csv").exists() else render_sample(folder, images=DRAWINGS)
-    frames = [
-        part.frame[["label", "source", "generator", "group"]].assign(path=[str(path) for path in part.paths])
-        for part in (dataset, drawn)
-    ]
-    frames[1]["source"] = DRAWN
-    return Dataset(pd.concat(frames), dataset.root, dataset.class_names)
+    fractions = Experiment.read(WHOLE).split.fractions
+    collected, rendered = (assign_splits(part, fractions, seed=0).frame for part in (dataset, drawn))
+    rendered = rendered[["path", "label", "generator", "group", "split"]].assign(
+        path=[rebase(path, drawn.root, dataset.root) for path in rendered["path"]], source=DRAWN
+    )
+    return Dataset(pd.concat([collected, rendered]), dataset.root, dataset.class_names)
 
 
 def train_both_stages(dataset: Dataset, runs: Path) -> TrainResult:
@@ -88,7 +93,8 @@ def leave_out(dataset: Dataset, source: str, runs: Path) -> dict[str, object]:
     """How a detector that never saw `source` calls it, at the operating point of its own validation split."""
     left_out = (dataset.frame["source"] == source).to_numpy()
     out = runs / f"without_{source}"
-    result = train(Experiment.read(PATCHES, SHORTER), dataset.take(~left_out), out=out)
+    others = dataset.take(~left_out).assign(split=np.nan)
+    result = train(Experiment.read(PATCHES, SHORTER), others, out=out)
     table = out / "left_out.parquet"
     if not table.exists():
         parts = {"validation": result.data.split("validation"), "left_out": dataset.take(left_out)}
@@ -103,10 +109,10 @@ def leave_out(dataset: Dataset, source: str, runs: Path) -> dict[str, object]:
     accuracy = wilson(int((fake == (label == "fake")).sum()), len(unseen))
     outside = unseen["verdict"] == "out-of-domain"
     verdict = {"fake": fake & ~outside, "real": (unseen["probability_fake"] < point.threshold_real) & ~outside}
-    others = seen[seen["label"] != label]
+    other_class = seen[seen["label"] != label]
     ranked = auc_interval(
-        [label == "fake"] * len(unseen) + [label != "fake"] * len(others),
-        [*unseen["probability_fake"], *others["probability_fake"]],
+        [label == "fake"] * len(unseen) + [label != "fake"] * len(other_class),
+        [*unseen["probability_fake"], *other_class["probability_fake"]],
     )
     return {
         "source": source,
@@ -143,7 +149,7 @@ def measure(detector: Detector, test: Dataset) -> dict[str, object]:
     return report | {"verdicts_without_a_face": verdicts}
 
 
-def bundle(detector: Detector, data: Dataset) -> Detector:
+def bundle(detector: Detector, data: Dataset, runs: Path) -> Detector:
     """Write the model folder that the package brings along, with the graph that OpenVINO scores with."""
     experiment = {**detector.spec.experiment, "weights": "the trunk of bundled_patches.toml"}
     point = operating_point(detector, data.split("validation"))
@@ -153,11 +159,15 @@ def bundle(detector: Detector, data: Dataset) -> Detector:
     )
     detector.save(BUNDLED)
     saved = Detector.open(BUNDLED, name="bundled")
-    metrics = evaluate(saved, data.split("test")).metrics
+    test = data.split("test")
+    evaluate(saved, test).write(runs / "test")
+    stress(saved, test).write(runs / "stress")
+    spec = record_evidence(
+        BUNDLED, evaluation=runs / "test", audit=audit(data.split("train")).to_json(), stress=runs / "stress"
+    )
     export_graph(with_embedding(saved.model), (BUNDLED / GRAPH_FILE).parent)
     write_text(BUNDLED / CARD_FILE, (HERE / "bundled_card.md").read_text("utf-8"))
-    names = [*saved.spec.files, GRAPH_FILE, GRAPH_FILE.replace(".xml", ".bin")]
-    write_spec(BUNDLED, saved.spec.model_copy(update={"metrics": metrics}), names)
+    write_spec(BUNDLED, spec, [*spec.files, GRAPH_FILE, GRAPH_FILE.replace(".xml", ".bin")])
     return Detector.open(BUNDLED, name="bundled", own_graph=True)
 
 

@@ -59,6 +59,9 @@ def recipe(name: str, weights: str) -> Experiment:
         "probe_small": {"image_size": 96},
         "probe_large": {"image_size": 256},
         "probe_short": {"train": {**train, "epochs": 2}},
+        "probe_one_epoch": {"train": {**train, "epochs": 1}},
+        "probe_short_crop": {"framing": "crop", "train": {**train, "epochs": 2}},
+        "probe_short_crop_balanced": {"framing": "crop", "train": {"epochs": 2, "balance": "source"}},
         "mlp": {"head": {"units": [256, 128, 64], "dropout": 0.05, "l2": 0.001}, "train": {**train, "epochs": 10}},
     }
     if name in changes:

@@ -211,7 +211,7 @@ class Experiment(_Part):
         if self.trainable == "head" and "trainable" not in self.grid:
             wanted = {"train.patch": self.train.patch is not None, "augment.oversize": self.augment.oversize != 1}
             if unheard := next((key for key, given in wanted.items() if given), None):
-                raise ValueError(f"{unheard} does nothing while the backbone is frozen; set trainable = \"all\"")
+                raise ValueError(f'{unheard} does nothing while the backbone is frozen; set trainable = "all"')
         return self
 
     @classmethod

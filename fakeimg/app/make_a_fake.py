@@ -16,7 +16,7 @@ from fakeimg.app.record import detect
 from fakeimg.app.uploads import Upload, uploaded
 from fakeimg.data.images import read_image, resize
 from fakeimg.data.imitation import imitate
-from fakeimg.data.provider import BusyError, RefusedError, UnansweredError
+from fakeimg.data.provider import BusyError, RefusedError, UnansweredError, UnreachableError
 from fakeimg.errors import ConfigError, FakeimgError
 from fakeimg.files import write_bytes
 
@@ -71,6 +71,8 @@ def fake_and_verdict(
         content, suffix = imitate(original.path, lambda square: provider.make(square, uuid4().hex))
     except RefusedError as error:
         raise FakeimgError(f"the provider refused this picture ({error})") from None
+    except UnreachableError:
+        raise FakeimgError("this server cannot reach the provider; nothing was sent") from None
     except BusyError:
         raise FakeimgError("the provider is busy; nothing was charged, try again in a minute") from None
     except UnansweredError:

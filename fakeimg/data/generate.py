@@ -23,7 +23,7 @@ from fakeimg.data.generation import Confirm, Estimate, Generation
 from fakeimg.data.imitation import imitate
 from fakeimg.data.layouts import rebase
 from fakeimg.data.ledger import Ledger
-from fakeimg.data.provider import BusyError, Provider, RefusedError, UnansweredError
+from fakeimg.data.provider import BusyError, Provider, RefusedError, UnansweredError, UnreachableError
 from fakeimg.errors import ConfigError, DatasetError, FakeimgError, ImageError
 from fakeimg.files import write_bytes, write_json
 from fakeimg.progress import progress_bar
@@ -97,6 +97,7 @@ class _Run:
         self.status: list[tuple[str, str]] = [("declined", "")] * len(photographs)
         self.keys: list[str] = []
         self.made = 0
+        self.reached = False
         self.stop = threading.Event()
         self._not_before = 0.0
         self._clock = threading.Lock()
@@ -185,6 +186,7 @@ class _Run:
             except ImageError as error:
                 return "unreadable", error.reason
             except RefusedError as error:
+                self.reached = True
                 self.ledger.settle(key, "refused", str(error))
                 return "refused", str(error)
             except UnansweredError as error:
@@ -192,6 +194,8 @@ class _Run:
             except BusyError as error:
                 reason = str(error)
                 self.ledger.settle(key, "open", reason)
+                if isinstance(error, UnreachableError) and attempt == 1 and not self.reached:
+                    raise ConfigError(f"{reason}; nothing was sent, the same command goes on from here") from error
                 self._pause(error.after, attempt)
                 continue
             except FakeimgError as error:
@@ -201,6 +205,7 @@ class _Run:
             self.ledger.settle(key, "done")
             with self._clock:
                 self.made += 1
+                self.reached = True
             return "done", ""
         return "failed", reason
 

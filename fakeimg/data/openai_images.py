@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fakeimg.data.images import read_image, resize
-from fakeimg.data.provider import BusyError, RefusedError, UnansweredError
+from fakeimg.data.provider import BusyError, RefusedError, UnansweredError, UnreachableError
 from fakeimg.errors import ConfigError, ImageError
 
 PROMPT = (
@@ -105,7 +105,9 @@ class OpenAIImages:
             raise _status_error(error, self._model) from error
         except openai.APIConnectionError as error:  # a timeout is one of these
             if type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout"):  # it never left
-                raise BusyError(f"no connection: {_one_line(error.__cause__ or error)}") from error
+                raise UnreachableError(
+                    f"no connection to {self._client.base_url.host}: {_one_line(error.__cause__ or error)}"
+                ) from error
             raise UnansweredError(f"no answer: {_one_line(error.__cause__ or error)}") from error
         try:
             return read_image(base64.b64decode(response.data[0].b64_json, validate=True))

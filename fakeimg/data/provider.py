@@ -29,7 +29,7 @@ class Provider(Protocol):
             key: the same for every attempt at this fake, so that a provider that knows such keys makes it once.
         Raises:
             RefusedError: this photograph is not taken; asking again is of no use.
-            BusyError: not now, and nothing was charged.
+            BusyError: not now, and nothing was charged; UnreachableError: as there is no way to the provider.
             UnansweredError: nobody knows whether it was made, and charged.
             FakeimgError: nothing can be made at all, such as with a wrong key.
         """
@@ -50,6 +50,10 @@ class BusyError(Exception):
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
+
+
+class UnreachableError(BusyError):
+    """The request never left this machine: there is no network, or nothing listens there."""
 
 
 class UnansweredError(Exception):

@@ -325,3 +325,14 @@ def test_options_of_openai_are_not_ignored_in_silence(tmp_path: Path) -> None:
     ran = subprocess.run([*command, "--price", "1", "--image-model", "x"], capture_output=True, text=True)
     assert ran.returncode == 2
     assert "--image-model, --price would do nothing here; add --provider openai" in ran.stderr
+
+
+def test_without_a_network_it_says_so_at_once(tmp_path: Path) -> None:
+    data = photographs(tmp_path / "in", 3)
+    with ImagesServer() as server:
+        pass  # nothing listens there any more
+    with pytest.raises(ConfigError, match=r"no connection to 127\.0\.0\.1.*nothing was sent"):
+        generate(data, provider(server), out=tmp_path / "out", confirm=Confirm())
+    with ImagesServer() as server:
+        result = generate(data, provider(server), out=tmp_path / "out", confirm=Confirm())
+    assert result.counts == {"done": 3}
