@@ -2,8 +2,7 @@
 
     python experiments/bundled.py DATA RUNS
 
-DATA is a manifest whose images name their source; the rendered sample joins it as one source more, in which nothing but
-the traces of camera and decoder tells the classes apart. RUNS keeps the training runs; what is there is not done again,
+DATA is a manifest whose images name their source. RUNS keeps the training runs; what is there is not done again,
 so the script may be stopped at any time. Training has two stages: patches of windows (bundled_patches.toml), then whole
 pictures as they are scored (bundled.toml). Then each source is left out in turn, the rest trains a detector by a
 shorter recipe (patches of whole pictures, three epochs), and the source left out is scored: that, and not the
@@ -23,9 +22,6 @@ from numpy.typing import NDArray
 from fakeimg.config import Experiment
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import read_image, resize
-from fakeimg.data.layouts import rebase
-from fakeimg.data.sample import render_sample
-from fakeimg.data.splits import assign_splits
 from fakeimg.evaluation.audit import audit
 from fakeimg.evaluation.evaluate import evaluate
 from fakeimg.evaluation.stress import stress
@@ -51,30 +47,16 @@ SHORTER = (
     *("split.train=0.92", "split.validation=0.08", "split.test=0"),
 )
 LICENCE = "research use"
-DRAWN, DRAWINGS = "drawn", 800
 
 
 def main(data: str, runs: str) -> None:
-    collected = Dataset.open(data)
-    dataset = with_drawings(collected, Path(runs))
+    dataset = Dataset.open(data)
     result = train_both_stages(dataset, Path(runs))
-    left_out = pd.DataFrame([leave_out(dataset, source, Path(runs)) for source in sources(collected)])
+    left_out = pd.DataFrame([leave_out(dataset, source, Path(runs)) for source in sources(dataset)])
     with replacing(RESULTS / "leave_one_source_out.csv") as temporary:
         left_out.to_csv(temporary, index=False)
     detector = bundle(result.detector, result.data, Path(runs))
     write_json(RESULTS / "robustness.json", measure(detector, result.data.split("test")))
-
-
-def with_drawings(dataset: Dataset, runs: Path) -> Dataset:
-    """`dataset` and the rendered sample, as one; each is divided by itself."""
-    folder = runs / DRAWN
-    drawn = Dataset.open(folder) if (folder / "manifest.csv").exists() else render_sample(folder, images=DRAWINGS)
-    fractions = Experiment.read(WHOLE).split.fractions
-    collected, rendered = (assign_splits(part, fractions, seed=0).frame for part in (dataset, drawn))
-    rendered = rendered[["path", "label", "generator", "group", "split"]].assign(
-        path=[rebase(path, drawn.root, dataset.root) for path in rendered["path"]], source=DRAWN
-    )
-    return Dataset(pd.concat([collected, rendered]), dataset.root, dataset.class_names)
 
 
 def train_both_stages(dataset: Dataset, runs: Path) -> TrainResult:
@@ -93,8 +75,7 @@ def leave_out(dataset: Dataset, source: str, runs: Path) -> dict[str, object]:
     """How a detector that never saw `source` calls it, at the operating point of its own validation split."""
     left_out = (dataset.frame["source"] == source).to_numpy()
     out = runs / f"without_{source}"
-    others = dataset.take(~left_out).assign(split=np.nan)
-    result = train(Experiment.read(PATCHES, SHORTER), others, out=out)
+    result = train(Experiment.read(PATCHES, SHORTER), dataset.take(~left_out), out=out)
     table = out / "left_out.parquet"
     if not table.exists():
         parts = {"validation": result.data.split("validation"), "left_out": dataset.take(left_out)}

@@ -362,7 +362,7 @@ def guards(marker: Path) -> Iterator[tuple[str, bytes, str]]:
     yield "declares 2 TB", header((HUGE, 500)), "declares"
     yield "declares less than nothing", header((-1, 4)), no
     yield "compressed bomb", npz(compress=True, mean=np.zeros(100_000_000, np.float16)), "or more than 16,000,000"
-    yield "many arrays", npz(**{f"x{i}": np.zeros(1) for i in range(9)}), "more than three arrays"
+    yield "many arrays", npz(**{f"x{i}": np.zeros(1) for i in range(9)}), "more than seven arrays"
     yield "missing array", (lambda b: b.replace(b"mean.npy", b"../m.npy"))(npz()), no
     yield "not a number", npz(mean=np.full(4, np.nan, np.float16)), "let everything pass"
     yield "infinite threshold", npz(threshold=np.array(np.inf)), "do not fit together"
