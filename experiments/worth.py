@@ -49,7 +49,7 @@ def recipe(name: str, weights: str) -> Experiment:
         "train": {"class_weights": "balanced", "epochs": 20},
     }
     train = probe["train"]
-    five_conv = ["name=" + name, "data.sources=[]", "image_size=64", "train.epochs=6", "train.class_weights=balanced"]
+    five_conv = ["name=" + name, "data.sources=[]", "image_size=64", "train.epochs=15", "train.class_weights=balanced"]
     changes: dict[str, dict[str, Any]] = {
         "probe": {},
         "probe_sources_balanced": {"train": {"epochs": 20, "balance": "source"}},
