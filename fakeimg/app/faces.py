@@ -16,13 +16,14 @@ from fakeimg.files import cache_folder
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from fakeimg.models.detector import Detector
     from fakeimg.visual.embedding import EmbeddingMap
 
 RENDERED = 160
 """Images of the rendered sample: enough for a map, few enough to draw in seconds."""
 MAPPED = 1500
 """At most so many images of a data set are mapped."""
-_EXAMPLES = 7
+_EXAMPLES, _CANDIDATES = 7, 200
 _KEPT = 3
 # Part of the cached sample's name: raise it when the drawing changes.
 _SAMPLE_VERSION = 1
@@ -39,11 +40,19 @@ def rendered_sample() -> Dataset:
     return Dataset.open(folder)
 
 
-def examples(dataset: Dataset) -> list[Path]:
-    """A few pictures to try, photographs and fakes in turn, and never both of one face; last one without a face."""
+def examples(dataset: Dataset, detector: "Detector") -> list[Path]:
+    """A few pictures to try, photographs and fakes in turn, and never both of one face; last one without a face.
+
+    Those that `detector` takes for faces of its kind come first, whatever it makes of them.
+    """
+    few = _at_most(dataset, _CANDIDATES)
+    judged = [verdict not in (None, "out-of-domain") for verdict in detector.predict(few.paths).verdicts]
+    paths = [str(path) for path in few.paths]
+    group = few.frame["group"].where(few.frame["group"].notna(), paths)
+    rows = few.frame.assign(path=paths, group=group, judged=judged)
+    rows = rows.sort_values("judged", ascending=False, kind="stable")
     chosen: list[Path] = []
     groups: set[Any] = set()
-    rows = dataset.frame.assign(path=[str(path) for path in dataset.paths])
     for number in range(_EXAMPLES):
         label = dataset.class_names[number % 2]
         free = rows[(rows["label"] == label) & ~rows["group"].isin(groups)]

@@ -110,7 +110,7 @@ def _lay_out(detectors: Detectors, dataset: Dataset, folder: Path, *, generate: 
         chosen = gr.State(detectors.default)
         with gr.Tabs() as tabs:
             with gr.Tab("Check an image", id="check"):
-                picture, inside = check_image(detectors, chosen, folder, examples(dataset))
+                picture, inside = check_image(detectors, chosen, folder, examples(dataset, detectors.get()))
             with gr.Tab("Check many", id="many"):
                 check_many(detectors, chosen, folder)
             with gr.Tab("Look inside", id="inside"):
