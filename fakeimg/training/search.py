@@ -4,7 +4,7 @@ import platform
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -219,9 +219,18 @@ def _write(folder: Path, experiment: Experiment, result: SearchResult) -> None:
 
 
 def _retrain(run: Run, epochs: int, out: Path | None) -> "Detector":
-    """A cell, for as many epochs as were best, on training and validation images together."""
+    """A cell, for as many epochs as were best, on training and validation images together.
+
+    Nothing is left to choose thresholds on then, so they are those of the same training without the validation images.
+    """
     from fakeimg.training.train import train
 
     last = {"train.epochs": epochs, "train.patience": None, "search.retrain": False}
     chosen = run.experiment.with_values({"seed": run.feature_seed, **last})
-    return train(chosen, run.data.assign(split="train"), out=out).detector
+    detector = train(chosen, run.data.assign(split="train"), out=out).detector
+    if run.fold is None:
+        point = train(chosen, run.data).detector.operating_point
+        told = replace(point, chosen_on=f"{point.chosen_on}, by the same training without them").to_json()
+        detector.spec = detector.spec.model_copy(update={"operating_point": told})
+        detector = detector if out is None else detector.save(out)
+    return detector

@@ -15,6 +15,7 @@ import pytest
 from fakeimg.config import Experiment
 from fakeimg.data.dataset import Dataset
 from fakeimg.errors import ConfigError
+from fakeimg.models.detector import Detector
 from fakeimg.training.cell_record import validation_metrics
 from fakeimg.training.grid import grid_cells
 from fakeimg.training.prepare import prepare_data
@@ -300,3 +301,7 @@ def test_the_best_cell_is_trained_again_on_request(grain, tmp_path):
     chosen = Experiment.parse(result.detector.spec.experiment)
     assert chosen.head.dropout == result.best["values"]["head.dropout"]
     assert chosen.train.epochs == result.best["best_epoch"]
+    point = Detector.open(next(tmp_path.glob("best-*"))).operating_point
+    assert point == result.detector.operating_point
+    assert "by the same training without them" in point.chosen_on
+    assert point.n_real + point.n_fake > 0
