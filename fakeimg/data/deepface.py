@@ -66,13 +66,17 @@ class DeepFaceAnnotator:
         }
 
     def judge(self, dataset: Dataset) -> Iterator[Mapping[str, Judgement]]:
-        """The judgement of each image's largest face; nothing where no face is found."""
+        """The judgement of each image's largest face; nothing where no face is found.
+
+        Raises:
+            ConfigError: DeepFace cannot be imported, or cannot work: without a network it has no weights.
+        """
         analyze = _analyze()
         actions = [_ACTIONS[name] for name in self.attributes]
         for path in dataset.paths:
             try:
                 pixels = read_image(path)
-                # DeepFace takes OpenCV's BGR. It raises a ValueError where it finds no face.
+                # DeepFace takes OpenCV's BGR.
                 faces = analyze(
                     pixels[:, :, ::-1],
                     actions=actions,
@@ -80,7 +84,12 @@ class DeepFaceAnnotator:
                     enforce_detection=True,
                     silent=True,
                 )
-            except (ImageError, ValueError):
+            except ImageError:
+                yield {}
+                continue
+            except ValueError as error:  # no face is one, and so is all else that goes wrong, such as a download
+                if not _no_face(error):
+                    raise ConfigError(f"DeepFace cannot work: {' '.join(str(error).split())}") from error
                 yield {}
                 continue
             yield self.read(max(faces, key=_area))
@@ -100,6 +109,10 @@ def fold(scores: Mapping[str, float], folding: Mapping[str, str]) -> Judgement:
         totals[folding[name]] = totals.get(folding[name], 0.0) + float(score)
     best = max(totals, key=totals.__getitem__)
     return Judgement(best, totals[best] / sum(totals.values()))
+
+
+def _no_face(error: ValueError) -> bool:
+    return type(error).__name__ == "FaceNotDetected" or "could not be detected" in str(error)
 
 
 def _area(face: Mapping[str, Any]) -> int:

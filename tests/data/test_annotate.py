@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fakeimg.data.agreement import compare_values
 from fakeimg.data.annotate import Judgement, annotate
@@ -191,6 +192,26 @@ def test_deepface_says_how_to_install_it() -> None:
             DeepFaceAnnotator()
     with pytest.raises(ConfigError, match="does not judge 'age'"):
         DeepFaceAnnotator(("age",))
+
+
+def test_deepface_without_its_weights_is_no_answer_about_the_faces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+
+    def no_network(*_: object, **__: object) -> None:
+        raise ValueError("An exception occurred while downloading retinaface.h5")
+
+    def no_face(*_: object, **__: object) -> None:
+        raise ValueError("Face could not be detected in numpy array.")
+
+    monkeypatch.setattr("fakeimg.data.deepface.version", lambda _: "0.0.103")
+    annotator, data = DeepFaceAnnotator(), dataset(("a.png",), tmp_path)
+    monkeypatch.setattr("fakeimg.data.deepface._analyze", lambda: no_network)
+    with pytest.raises(ConfigError, match=r"DeepFace cannot work: .*downloading retinaface"):
+        list(annotator.judge(data))
+    monkeypatch.setattr("fakeimg.data.deepface._analyze", lambda: no_face)
+    assert list(annotator.judge(data)) == [{}] * len(data)
 
 
 def test_wrong_arguments_are_refused_before_any_work(tmp_path: Path) -> None:
