@@ -113,23 +113,21 @@ def audit(spec: DetectorSpec) -> str:
 
 
 def stress(found: Mapping[str, Any]) -> str:
-    """Accuracy as pictures are damaged, one row a perturbation and strength."""
+    """Accuracy when every picture is damaged, one row a perturbation."""
     rows = found.get("rows") if found else None
     if not rows:
         return f"{NOT_MEASURED} Compression and resizing alone can turn verdicts round."
-    return table(
-        ["perturbation", "strength", "applied to", "images", "accuracy"],
-        [
-            (
-                row["perturbation"],
-                row["strength"],
-                row.get("applied_to", "both"),
-                row.get("n", ""),
-                percent(_rate(row, "accuracy")),
-            )
-            for row in rows
-        ],
-    )
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row.get("applied_to", "both") == "both":
+            kinds.setdefault(row["perturbation"], []).append(row)
+    lines = []
+    for name, levels in kinds.items():
+        worst = min(levels, key=lambda row: float(row["accuracy"]))
+        curve = ", ".join(f"{row['strength']:g}: {100 * row['accuracy']:.1f}" for row in levels)
+        lines.append((name, curve, percent(_rate(worst, "accuracy")), worst.get("n", "")))
+    shown = table(["every picture changed by", "accuracy in % by strength", "at worst", "images"], lines)
+    return "\n\n".join(part for part in (found.get("sentence"), shown) if part)
 
 
 def training_data(spec: DetectorSpec) -> str:
