@@ -72,7 +72,12 @@ def recipe(name: str, weights: str) -> Experiment:
         return read.with_values({"data.sources": None, "train.patience": None})
     if name == "compact":
         return Experiment.read(PUBLISHED / "bundled.toml", ["name=compact"])
-    raise SystemExit(f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, compact")
+    if name == "compact_small":
+        small = ["image_size=64", "train.learning_rate=0.002", "augment.resize=0", "split.validation=0.08"]
+        return Experiment.read(
+            PUBLISHED / "bundled.toml", ["name=compact_small", *small, "split.train=0.92", "split.test=0"]
+        )
+    raise SystemExit(f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, compact, compact_small")
 
 
 def audits(faces: Path) -> None:
