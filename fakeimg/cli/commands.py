@@ -1,7 +1,7 @@
 """The commands that `fakeimg --help` lists."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -14,12 +14,8 @@ from fakeimg.cli.options import Config, Data, Json, Model, Out, Seed, Set, print
 from fakeimg.cli.pipeline import annotate, generate, select, train_attribute
 from fakeimg.cli.worth import audit, mixture, stress, transfer
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 REPORTED = 1000
 """At most so many images are damaged, or searched for shortcuts, for a report."""
-MOST_GROUPS = 20
 
 app = typer.Typer(
     help="Detect AI-generated face images, and know what that detection is worth.",
@@ -90,7 +86,7 @@ def evaluate(
 ) -> None:
     """Score labelled images: accuracy, AUC and more, each with its interval, and a report to forward."""
     from fakeimg.evaluation.audit import audit as audit_data
-    from fakeimg.evaluation.breakdown import breakdown
+    from fakeimg.evaluation.breakdown import breakdown, dividing_attributes
     from fakeimg.evaluation.evaluate import evaluate as evaluate_detector
     from fakeimg.evaluation.stress import stress as stress_detector
     from fakeimg.hub.pull import load
@@ -106,7 +102,7 @@ def evaluate(
         out,
         audit=audit_data(dataset, max_images=REPORTED) if shortcuts and len(set(dataset.labels)) > 1 else None,
         stress=stress_detector(detector, dataset, max_images=REPORTED) if damage else None,
-        breakdowns=[breakdown(evaluation, name) for name in dataset.attributes if _few_values(dataset.frame[name])],
+        breakdowns=[breakdown(evaluation, name) for name in dividing_attributes(evaluation.predictions)],
         images=dataset.root,
     )
     metrics = evaluation.metrics
@@ -119,11 +115,6 @@ def evaluate(
     for source, numbers in metrics.get("by_source", {}).items():
         print(f"  {source:24} accuracy {rate(numbers['accuracy'])}")
     say(f"predictions, metrics and figures in {out}; open {page}")
-
-
-def _few_values(column: "pd.Series[Any]") -> bool:
-    """Whether a column divides the images into groups, as gender does, and a year of birth does not."""
-    return 2 <= column.nunique() <= MOST_GROUPS
 
 
 @app.command()

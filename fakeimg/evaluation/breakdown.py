@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 SUFFICIENT = 30
 SIGNIFICANT = 0.05
+MOST_VALUES = 20
 MISSING = "(missing)"
 CROSS = " × "
 PERMUTATIONS = 10_000
 _DISTINCT = 10  # a numeric attribute with more values than this is cut into quarters
+_NOT_ATTRIBUTES = {
+    *("path", "label", "source", "generator", "split", "group", "truncated"),
+    *("status", "verdict", "reason", "loss", "correct"),
+}
 _LABEL_MIX = 0.1  # shares of fakes further apart than this are worth a note
 
 
@@ -273,3 +278,18 @@ def _natural(value: str) -> tuple[bool, list[tuple[int, str]]]:
 
 def _p(value: float) -> str:
     return "p < .001" if value < 0.001 else f"p = {value:.2g}".replace("0.", ".", 1)
+
+
+def dividing_attributes(predictions: "pd.DataFrame") -> list[str]:
+    """The columns that divide images into groups: numbers, which are binned, and what has at most 20 values."""
+    from pandas.api.types import is_numeric_dtype
+
+    def divides(name: str) -> bool:
+        column = predictions[name]
+        if name in _NOT_ATTRIBUTES or name.startswith("probability_") or not column.notna().any():
+            return False
+        if name.removesuffix("_annotator").removesuffix("_confidence") != name:  # who judged it, and how surely
+            return False
+        return bool(is_numeric_dtype(column)) or column.nunique() <= MOST_VALUES
+
+    return [name for name in map(str, predictions.columns) if divides(name)]

@@ -6,17 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from fakeimg.errors import ModelError
-from fakeimg.evaluation.breakdown import breakdown, describe
+from fakeimg.evaluation.breakdown import breakdown, describe, dividing_attributes
 from fakeimg.evaluation.predictions import METRICS, PREDICTIONS
 from fakeimg.models.artifact import SPEC_FILE, WEIGHTS_FILE, DetectorSpec, read_spec, verify, write_spec
 
-MOST_VALUES = 20
 # What a card tells of an audit; its lists of single images stay with the data.
 AUDIT_PARTS = ("sentence", "findings", "shortcuts", "images", "data")
-_NOT_ATTRIBUTES = {
-    *("path", "label", "source", "generator", "split", "group"),
-    *("status", "verdict", "reason", "loss", "correct"),
-}
 
 
 def record_evidence(
@@ -69,21 +64,12 @@ def _metrics(folder: Path, spec: DetectorSpec) -> dict[str, Any]:
         import pandas as pd
 
         predictions = pd.read_parquet(folder / PREDICTIONS)
-        attributes = [name for name in predictions.columns if _is_attribute(predictions[name])]
+        attributes = dividing_attributes(predictions)
         if attributes:
             rows = breakdown(folder, attributes)
             metrics["by_attribute"] = json.loads(rows.to_json(orient="records"))
             metrics["by_attribute_in_words"] = describe(rows)
     return metrics
-
-
-def _is_attribute(column: Any) -> bool:
-    from pandas.api.types import is_numeric_dtype
-
-    name = str(column.name)
-    if name in _NOT_ATTRIBUTES or name.startswith("probability_") or not column.notna().any():
-        return False
-    return bool(is_numeric_dtype(column)) or column.nunique() <= MOST_VALUES
 
 
 def _inside(path: Path, name: str) -> Path:
