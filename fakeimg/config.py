@@ -100,6 +100,9 @@ class Train(_Part):
     patch: Side | None = Field(
         None, description="train on squares of so many pixels from random places; validation sees whole images"
     )
+    edited_fakes: Fraction = Field(
+        0.0, description="probability with which a training photograph is strongly edited and then counts as fake"
+    )
 
 
 class Augment(_Part):
@@ -209,9 +212,21 @@ class Experiment(_Part):
     @model_validator(mode="after")
     def _check_frozen(self) -> Self:
         if self.trainable == "head" and "trainable" not in self.grid:
-            wanted = {"train.patch": self.train.patch is not None, "augment.oversize": self.augment.oversize != 1}
+            wanted = {
+                "train.patch": self.train.patch is not None,
+                "train.edited_fakes": self.train.edited_fakes > 0,
+                "augment.oversize": self.augment.oversize != 1,
+            }
             if unheard := next((key for key, given in wanted.items() if given), None):
                 raise ValueError(f'{unheard} does nothing while the backbone is frozen; set trainable = "all"')
+        return self
+
+    @model_validator(mode="after")
+    def _check_edited_fakes(self) -> Self:
+        if self.train.edited_fakes and len(self.data.classes) != 2:
+            raise ValueError(
+                f"train.edited_fakes needs two classes, as an edit is no class of {len(self.data.classes)}"
+            )
         return self
 
     @classmethod

@@ -89,5 +89,14 @@ def test_values_replaced_by_name_are_validated() -> None:
 def test_what_a_frozen_backbone_would_not_do_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"train\.patch does nothing while the backbone is frozen"):
         Experiment.parse({"backbone": "compact", "train": {"patch": 32}})
+    with pytest.raises(ConfigError, match=r"train\.edited_fakes does nothing while the backbone is frozen"):
+        Experiment.parse({"backbone": "compact", "train": {"edited_fakes": 0.5}})
     Experiment.parse({"backbone": "compact", "trainable": "all", "train": {"patch": 32}})
     Experiment.parse({"backbone": "compact", "train": {"patch": 32}, "grid": {"trainable": ["stage3", "all"]}})
+
+
+def test_edited_photographs_can_be_fakes_where_there_are_two_classes_alone() -> None:
+    keys = {"backbone": "compact", "trainable": "all", "train": {"edited_fakes": 0.5}}
+    assert Experiment.parse(keys).train.edited_fakes == 0.5
+    with pytest.raises(ConfigError, match=r"needs two classes"):
+        Experiment.parse(keys | {"data": {"classes": ["real", "fake", "edited"]}})

@@ -30,12 +30,19 @@ class Examples:
         labels: (n,) class indices.
         weights: (n,) weights of the loss.
         draw: (n,) probabilities with which an epoch's n rows are drawn, with replacement; each row once when None.
+        edited: (row numbers (k,), epoch) to (k,) which photographs were edited into fakes; none when None.
     """
 
     inputs: Inputs
     labels: NDArray[np.int64]
     weights: Floats
     draw: NDArray[np.float64] | None = None
+    edited: Callable[[NDArray[np.int64], int], NDArray[np.bool_]] | None = None
+
+    def targets(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """(k,) what the network should say of `rows` in this epoch: their labels, but of an edited photograph, fake."""
+        labels = self.labels[rows]
+        return labels if self.edited is None else np.where(self.edited(rows, epoch), 1, labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -150,7 +157,7 @@ def _run_epoch(
         inputs = following.result()
         if i + 1 < len(batches):
             following = ahead.submit(training.inputs, batches[i + 1], epoch)
-        labels = training.labels[batch].astype(np.float32)[:, None]
+        labels = training.targets(batch, epoch).astype(np.float32)[:, None]
         result = model.train_on_batch(inputs, labels, sample_weight=training.weights[batch], return_dict=True)
         for name in sums:  # Keras starts its own means anew in every batch
             sums[name] += float(result[name]) * len(batch)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fakeimg.config import Experiment
 from fakeimg.data.augment import augment_batch, random_patches
 from fakeimg.data.dataset import Dataset
+from fakeimg.data.edits import chosen, edit_batch
 from fakeimg.data.images import read_batches
 from fakeimg.errors import DatasetError
 from fakeimg.models.features import trunk_features, trunk_identity
@@ -40,9 +41,15 @@ def image_inputs(experiment: Experiment, dataset: Dataset) -> Parts:
     large = (round(size[0] * settings.oversize), round(size[1] * settings.oversize))
     training_pixels, errors = _decode(experiment, dataset, "train", large)
     validation_pixels, more_errors = _decode(experiment, dataset, "validation", size)
+    photographs = dataset.labels == 0
+
+    def edited(rows: NDArray[np.int64], epoch: int) -> NDArray[np.bool_]:
+        return photographs[rows] & chosen(experiment.train.edited_fakes, experiment.seed, rows, epoch)
 
     def training(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
         changed = augment_batch(training_pixels[rows], settings, experiment.seed, rows, epoch, size=size)
+        if experiment.train.edited_fakes:
+            changed = edit_batch(changed, edited(rows, epoch), experiment.seed, rows, epoch)
         if patch is not None:
             changed = random_patches(changed, patch, experiment.seed, rows, epoch)
         return changed.astype(np.float32)
@@ -50,7 +57,8 @@ def image_inputs(experiment: Experiment, dataset: Dataset) -> Parts:
     def plain(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
         return validation_pixels[rows].astype(np.float32)
 
-    return _parts(experiment, dataset, errors | more_errors, training, plain)
+    edits = edited if experiment.train.edited_fakes else None
+    return _parts(experiment, dataset, errors | more_errors, training, plain, edits)
 
 
 def _decode(
@@ -109,7 +117,9 @@ def feature_inputs(experiment: Experiment, dataset: Dataset, model: Any) -> Part
     return _parts(experiment, dataset, plain_features.errors, training, plain)
 
 
-def _parts(experiment: Experiment, dataset: Dataset, errors: dict[int, str], training: Any, plain: Any) -> Parts:
+def _parts(
+    experiment: Experiment, dataset: Dataset, errors: dict[int, str], training: Any, plain: Any, edited: Any = None
+) -> Parts:
     unreadable = {str(Path(dataset.frame["path"].iloc[row])): reason for row, reason in sorted(errors.items())}
     if unreadable:
         path, reason = next(iter(unreadable.items()))
@@ -130,6 +140,7 @@ def _parts(experiment: Experiment, dataset: Dataset, errors: dict[int, str], tra
         labels[train_rows],
         weights,
         draw=drawing_weights(experiment, dataset.take(train_rows)),
+        edited=None if edited is None else lambda rows, epoch: edited(train_rows[rows], epoch),
     )
     validation = Examples(
         lambda rows, epoch: plain(validation_rows[rows], epoch),

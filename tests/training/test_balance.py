@@ -1,4 +1,4 @@
-"""Facts about drawing sources equally often, and about training on patches."""
+"""Facts about drawing sources equally often, about training on patches, and on photographs edited into fakes."""
 
 import numpy as np
 import pandas as pd
@@ -62,3 +62,20 @@ def test_patches_teach_what_whole_images_are_judged_by(grain: Dataset) -> None:
     whole = result.detector.predict(result.data.split("train"), engine="tensorflow")
     fake = result.data.split("train").labels > 0
     assert whole.logits[fake].mean() > whole.logits[~fake].mean() + 1
+
+
+def test_an_edited_photograph_counts_as_fake_and_a_fake_is_left_alone(grain: Dataset) -> None:
+    keys = {"backbone": "compact", "trainable": "all", "image_size": 40}
+    plain, edited = (
+        image_inputs(experiment, prepare_data(experiment, grain))
+        for experiment in (Experiment.parse(keys | {"train.edited_fakes": share}) for share in (0.0, 0.5))
+    )
+    rows, labels = np.arange(len(plain.train)), plain.train.labels
+    turned = edited.train.targets(rows, 0) != labels
+    assert 0 < turned.sum() < (labels == 0).sum()
+    assert (labels[turned] == 0).all()
+    assert not np.array_equal(edited.train.targets(rows, 0), edited.train.targets(rows, 1))
+    same = (plain.train.inputs(rows, 0) == edited.train.inputs(rows, 0)).all(axis=(1, 2, 3))
+    assert np.array_equal(same, ~turned)
+    assert edited.validation is not None
+    assert np.array_equal(edited.validation.targets(rows[:5], 0), edited.validation.labels[:5])
