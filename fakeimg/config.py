@@ -100,8 +100,11 @@ class Train(_Part):
     patch: Side | None = Field(
         None, description="train on squares of so many pixels from random places; validation sees whole images"
     )
-    edited_fakes: Fraction = Field(
-        0.0, description="probability with which a training photograph is strongly edited and then counts as fake"
+    edited_fakes: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the photographs trained on that are strongly edited, and count as fakes",
     )
 
 

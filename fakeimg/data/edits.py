@@ -19,8 +19,8 @@ Floats = NDArray[np.float32]
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
-def chosen(share: float, seed: int, rows: Sequence[int] | NDArray[np.integer], epoch: int) -> NDArray[np.bool_]:
-    """(n,) which images are edited in this epoch, each with probability `share`; the same arguments, the same images."""
+def chosen(share: float, seed: int, rows: Sequence[int] | NDArray[np.int64], epoch: int) -> NDArray[np.bool_]:
+    """(n,) which images are edited in this epoch, each with probability `share`; decided by the arguments alone."""
     return np.array([np.random.default_rng((seed, int(row), epoch, 1)).random() < share for row in rows], np.bool_)
 
 
@@ -43,13 +43,13 @@ def edit_batch(
     images: NDArray[np.uint8],
     which: NDArray[np.bool_],
     seed: int,
-    rows: Sequence[int] | NDArray[np.integer],
+    rows: Sequence[int] | NDArray[np.int64],
     epoch: int,
 ) -> NDArray[np.uint8]:
     """A copy of images (n, h, w, 3) in which those that `which` (n,) marks are edited."""
     changed = images.copy()
     for place in np.flatnonzero(which):
-        changed[place] = edit(images[place], np.random.default_rng((seed, int(rows[place]), epoch, 2)))
+        changed[place] = edit(images[place], np.random.default_rng((seed, int(rows[int(place)]), epoch, 2)))
     return changed
 
 
@@ -66,7 +66,8 @@ def _filtered(image: Floats, rng: np.random.Generator) -> Floats:
     kernel = rng.normal(size=(3, 3)).astype(np.float32)
     kernel -= kernel.mean()  # brightness stays
     kernel /= np.abs(kernel).sum()
-    return image + np.float32(rng.uniform(0.5, 2)) * cv2.filter2D(image, -1, kernel)
+    traces = np.asarray(cv2.filter2D(image, -1, kernel), np.float32)
+    return image + np.float32(rng.uniform(0.5, 2)) * traces
 
 
 def _equalised(image: Floats, rng: np.random.Generator) -> Floats:
@@ -83,7 +84,7 @@ def _sharpened(image: Floats, sigma: float, amount: float) -> Floats:
 
 def _saturated(image: Floats, factor: float) -> Floats:
     grey = (image @ _LUMA)[..., None]
-    return grey + np.float32(factor) * (image - grey)
+    return np.asarray(grey + np.float32(factor) * (image - grey), np.float32)
 
 
 _EDITS: tuple[Callable[[Floats, np.random.Generator], Floats], ...] = (

@@ -44,7 +44,8 @@ def image_inputs(experiment: Experiment, dataset: Dataset) -> Parts:
     photographs = dataset.labels == 0
 
     def edited(rows: NDArray[np.int64], epoch: int) -> NDArray[np.bool_]:
-        return photographs[rows] & chosen(experiment.train.edited_fakes, experiment.seed, rows, epoch)
+        which = chosen(experiment.train.edited_fakes, experiment.seed, rows, epoch)
+        return np.asarray(photographs[rows] & which)
 
     def training(rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
         changed = augment_batch(training_pixels[rows], settings, experiment.seed, rows, epoch, size=size)

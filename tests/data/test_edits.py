@@ -17,7 +17,7 @@ def photographs() -> np.ndarray:
 def test_an_image_is_chosen_in_the_share_of_epochs_that_was_asked_for() -> None:
     drawn = np.array([chosen(0.3, 0, range(200), epoch) for epoch in range(20)])
     assert drawn.mean() == pytest.approx(0.3, abs=0.03)
-    assert 0 < drawn.mean(axis=0).min()  # none is never edited, and none always
+    assert drawn.mean(axis=0).min() > 0  # none is never edited, and none always
     assert drawn.mean(axis=0).max() < 1
     assert not chosen(0.0, 0, range(200), 0).any()
     assert chosen(1.0, 0, range(200), 0).all()
