@@ -70,14 +70,13 @@ def recipe(name: str, weights: str) -> Experiment:
     if name == "five_conv_program":
         read = Experiment.read(PUBLISHED / "deforgify_program.toml", [f"name={name}", *five_conv])
         return read.with_values({"data.sources": None, "train.patience": None})
-    if name == "compact":
-        return Experiment.read(PUBLISHED / "bundled.toml", ["name=compact"])
-    if name == "compact_small":
-        small = ["image_size=64", "train.learning_rate=0.002", "augment.resize=0", "split.validation=0.08"]
-        return Experiment.read(
-            PUBLISHED / "bundled.toml", ["name=compact_small", *small, "split.train=0.92", "split.test=0"]
-        )
-    raise SystemExit(f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, compact, compact_small")
+    if name in ("bundled", "bundled_without_edits"):
+        edits = 0 if name.endswith("edits") else 0.3
+        split = ["split.train=0.92", "split.validation=0.08", "split.test=0"]
+        return Experiment.read(PUBLISHED / "bundled.toml", [f"name={name}", f"train.edited_fakes={edits}", *split])
+    raise SystemExit(
+        f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, bundled, bundled_without_edits"
+    )
 
 
 def audits(faces: Path) -> None:

@@ -33,7 +33,7 @@ from fakeimg.models.network import (
 from fakeimg.progress import progress_bar
 from fakeimg.scoring.calibration import fit_temperature
 from fakeimg.scoring.operating_point import choose_operating_point
-from fakeimg.training.fitting import Examples, compile_model, fit, predict_logits
+from fakeimg.training.fitting import compile_model, fit, predict_logits
 from fakeimg.training.inputs import Parts, feature_inputs, image_inputs
 from fakeimg.training.prepare import prepare_data
 
@@ -165,7 +165,7 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path | None) -> Tra
             fitted, experiment, parts.train, parts.validation, whole=whole, checkpoint=checkpoint, advance=advance
         )
     if experiment.train.edited_fakes:
-        _forget_edits_share(whole, experiment.train.edited_fakes, parts.train)
+        forget_edits(whole, experiment.train.edited_fakes)
     spec = DetectorSpec(
         architecture=architecture,
         positive_class=architecture.class_names[1],
@@ -229,17 +229,14 @@ def _write(folder: Path, result: TrainResult) -> None:
     (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
 
-def _forget_edits_share(model: Any, share: float, training: Examples) -> None:
-    """Take from the logit what edited photographs added to the odds of fake, so that one half is the middle again.
+def forget_edits(model: Any, share: float) -> None:
+    """Take from the logit what editing `share` of the photographs added to it, so that one half is the middle again.
 
-    Source: Saerens et al. 2002, "Adjusting the outputs of a classifier to new a priori probabilities", eq. 2.4.
+    Of photographs as they are, 1 - share were left to say "real": by Bayes' rule the odds of fake rose by its inverse.
     """
-    weights = training.weights if training.draw is None else training.weights * training.draw
-    real, fake = (float(weights[training.labels == label].sum()) for label in (0, 1))
-    added = np.log((fake + share * real) / ((1 - share) * real)) - np.log(fake / real)
     *_, last = (layer for layer in model.layers if layer.get_weights())
     kernel, bias = last.get_weights()
-    bias[-1] -= added  # of the only logit, or of the score of "fake" in a pair
+    bias[-1] += np.log1p(-share)  # of the only logit, or of the score of "fake" in a pair
     last.set_weights([kernel, bias])
 
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from fakeimg import Dataset, Experiment
+from fakeimg.models.network import Architecture, build_network
 from fakeimg.training.inputs import image_inputs
 from fakeimg.training.prepare import drawing_weights, prepare_data
-from fakeimg.training.train import train
+from fakeimg.training.train import forget_edits, train
 
 COUNTS = {("real", "a"): 30, ("real", "b"): 10, ("fake", "c"): 5}
 BALANCED = Experiment.parse({"train.balance": "source"})
@@ -79,3 +80,13 @@ def test_an_edited_photograph_counts_as_fake_and_a_fake_is_left_alone(grain: Dat
     assert np.array_equal(same, ~turned)
     assert edited.validation is not None
     assert np.array_equal(edited.validation.targets(rows[:5], 0), edited.validation.labels[:5])
+
+
+@pytest.mark.parametrize("kind", ["mlp", "two_way"])
+def test_odds_of_fake_are_given_without_the_photographs_that_were_edited_away(kind: str) -> None:
+    keys = {"backbone": "compact", "image_size": 40, "head": {"kind": kind, "units": [4]}}
+    model = build_network(Architecture.of(Experiment.parse(keys)))
+    image = np.random.default_rng(0).uniform(0, 255, (3, 40, 40, 3)).astype(np.float32)
+    before = model.predict(image, verbose=0)
+    forget_edits(model, 0.75)  # three photographs in four said "fake": odds of one to one had become four to one
+    np.testing.assert_allclose(before - model.predict(image, verbose=0), np.log(4), atol=1e-4)
