@@ -71,9 +71,9 @@ def recipe(name: str, weights: str) -> Experiment:
         read = Experiment.read(PUBLISHED / "deforgify_program.toml", [f"name={name}", *five_conv])
         return read.with_values({"data.sources": None, "train.patience": None})
     if name in ("bundled", "bundled_without_edits"):
-        edits = 0 if name.endswith("edits") else 0.3
-        split = ["split.train=0.92", "split.validation=0.08", "split.test=0"]
-        return Experiment.read(PUBLISHED / "bundled.toml", [f"name={name}", f"train.edited_fakes={edits}", *split])
+        changed = [f"name={name}", "split.train=0.92", "split.validation=0.08", "split.test=0"]
+        changed += ["train.edited_fakes=0"] if name == "bundled_without_edits" else []
+        return Experiment.read(PUBLISHED / "bundled.toml", changed)
     raise SystemExit(
         f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, bundled, bundled_without_edits"
     )

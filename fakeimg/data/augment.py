@@ -16,7 +16,7 @@ from fakeimg.config import Augment
 
 _SHRINKING = (cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC)
 _GROWING = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, the weights of JPEG's Y
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, the weights of JPEG's Y
 
 
 def augment(
@@ -136,8 +136,8 @@ def _recolour(image: NDArray[np.uint8], settings: Augment, rng: np.random.Genera
     shift = rng.uniform(-settings.brightness, settings.brightness) * 255
     contrast = 1 + rng.uniform(-settings.contrast, settings.contrast)
     saturation = 1 + rng.uniform(-settings.saturation, settings.saturation)
-    mean = float(_LUMA @ cv2.mean(image)[:3])
-    linear = contrast * (saturation * np.eye(3) + (1 - saturation) * _LUMA)
+    mean = float(LUMA @ cv2.mean(image)[:3])
+    linear = contrast * (saturation * np.eye(3) + (1 - saturation) * LUMA)
     offset = np.full((3, 1), mean * (1 - contrast) + shift)
     return np.asarray(cv2.transform(image, np.hstack([linear, offset])), np.uint8)
 

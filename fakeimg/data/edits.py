@@ -15,8 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fakeimg.data.augment import LUMA
+
 Floats = NDArray[np.float32]
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_LUMA = LUMA.astype(np.float32)
 
 
 def chosen(share: float, seed: int, rows: Sequence[int] | NDArray[np.int64], epoch: int) -> NDArray[np.bool_]:
