@@ -93,6 +93,12 @@ class Train(_Part):
     monitor: Literal["val_loss", "val_accuracy", "last"] = Field(
         "val_loss", description="which epoch's weights are kept"
     )
+    weight_average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="momentum of a running average of the weights, which is validated and kept in their place",
+    )
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     balance: Literal["source"] | None = Field(
         None, description="draw every class, and within it every source, equally often; every image once when absent"
@@ -218,6 +224,7 @@ class Experiment(_Part):
             wanted = {
                 "train.patch": self.train.patch is not None,
                 "train.edited_fakes": self.train.edited_fakes > 0,
+                "train.weight_average": self.train.weight_average > 0,
                 "augment.oversize": self.augment.oversize != 1,
             }
             if unheard := next((key for key, given in wanted.items() if given), None):

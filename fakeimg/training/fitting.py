@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from fakeimg.errors import ModelError
 from fakeimg.files import replacing
 from fakeimg.models.engines import Engine, TensorFlowEngine
 from fakeimg.progress import Advance
+from fakeimg.training.averaging import WeightAverage
 
 Floats = NDArray[np.float32]
 Inputs = Callable[[NDArray[np.int64], int], Floats]
@@ -50,11 +52,12 @@ class Examples:
 
 @dataclass
 class Progress:
-    """How far a fit is, and the best weights so far."""
+    """How far a fit is, the best weights so far, and the running average of the weights where one is kept."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: list[NDArray[Any]] = field(default_factory=list)
+    average: WeightAverage | None = None
 
     def stopped(self, experiment: Experiment) -> bool:
         """Whether all epochs are done or `patience` epochs have passed without a better one."""
@@ -103,21 +106,24 @@ def fit(
     Returns:
         The history, one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
     """
-    progress = _restore(model, checkpoint) if checkpoint is not None and checkpoint.exists() else Progress()
+    progress = _start(model, experiment)
+    if checkpoint is not None and checkpoint.exists():
+        _restore(model, progress, checkpoint)
     advance(len(progress.history))
     score = TensorFlowEngine(model if whole is None else whole)
     with ThreadPoolExecutor(1) as ahead:  # the next batch is made while the network works on this one
         while not progress.stopped(experiment):
             started = time.perf_counter()
             epoch = len(progress.history)
-            row = {"epoch": epoch + 1, **_run_epoch(model, experiment, training, epoch, ahead)}
-            if validation is not None:
-                row |= _validate(score, validation)
-            row["seconds"] = time.perf_counter() - started
-            progress.history.append(row)
-            if _is_better(progress, experiment):
-                progress.best_epoch = epoch + 1
-                progress.best_weights = model.get_weights()
+            row = {"epoch": epoch + 1, **_run_epoch(model, experiment, training, epoch, ahead, progress.average)}
+            with progress.average or nullcontext():  # what is validated and kept is the average, where there is one
+                if validation is not None:
+                    row |= _validate(score, validation)
+                row["seconds"] = time.perf_counter() - started
+                progress.history.append(row)
+                if _is_better(progress, experiment):
+                    progress.best_epoch = epoch + 1
+                    progress.best_weights = model.get_weights()
             if checkpoint is not None:
                 _save(model, progress, checkpoint)
             shown = {key: value for key, value in row.items() if key in ("loss", "val_loss", "val_accuracy")}
@@ -142,7 +148,12 @@ def cross_entropy(logits: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np
 
 
 def _run_epoch(
-    model: Any, experiment: Experiment, training: Examples, epoch: int, ahead: ThreadPoolExecutor
+    model: Any,
+    experiment: Experiment,
+    training: Examples,
+    epoch: int,
+    ahead: ThreadPoolExecutor,
+    average: WeightAverage | None,
 ) -> dict[str, float]:
     train = experiment.train
     learning_rate = train.learning_rate * train.decay ** (epoch // train.decay_every)
@@ -159,6 +170,8 @@ def _run_epoch(
             following = ahead.submit(training.inputs, batches[i + 1], epoch)
         labels = training.targets(batch, epoch).astype(np.float32)[:, None]
         result = model.train_on_batch(inputs, labels, sample_weight=training.weights[batch], return_dict=True)
+        if average is not None:
+            average.update()
         for name in sums:  # Keras starts its own means anew in every batch
             sums[name] += float(result[name]) * len(batch)
     if not np.isfinite(sums["loss"]):
@@ -186,21 +199,33 @@ def _is_better(progress: Progress, experiment: Experiment) -> bool:
     return latest[monitor] < best if monitor == "val_loss" else latest[monitor] > best
 
 
+def _start(model: Any, experiment: Experiment) -> Progress:
+    momentum = experiment.train.weight_average
+    return Progress(average=WeightAverage(model, momentum) if momentum else None)
+
+
 def _save(model: Any, progress: Progress, checkpoint: Path) -> None:
     arrays = {f"variable{i}": value.numpy() for i, value in enumerate(_state(model))}
     arrays |= {f"best{i}": value for i, value in enumerate(progress.best_weights)}
-    record = json.dumps({"history": progress.history, "best_epoch": progress.best_epoch})
+    record: dict[str, Any] = {"history": progress.history, "best_epoch": progress.best_epoch}
+    if progress.average is not None:
+        record["averaged_steps"] = progress.average.steps
+        arrays |= {f"average{i}": value for i, value in enumerate(progress.average.values)}
     with replacing(checkpoint) as temporary, temporary.open("wb") as file:
-        np.savez(file, record=np.array(record), allow_pickle=False, **arrays)
+        np.savez(file, record=np.array(json.dumps(record)), allow_pickle=False, **arrays)
 
 
-def _restore(model: Any, checkpoint: Path) -> Progress:
+def _restore(model: Any, progress: Progress, checkpoint: Path) -> None:
     with np.load(checkpoint, allow_pickle=False) as arrays:
         record = json.loads(str(arrays["record"]))
         for i, variable in enumerate(_state(model)):
             variable.assign(arrays[f"variable{i}"])
-        best = [arrays[f"best{i}"] for i in range(len(model.get_weights()))]
-    return Progress(record["history"], record["best_epoch"], best)
+        progress.history, progress.best_epoch = record["history"], record["best_epoch"]
+        numbers = range(len(model.get_weights()))
+        progress.best_weights = [arrays[f"best{i}"] for i in numbers]
+        if progress.average is not None:
+            progress.average.steps = record["averaged_steps"]
+            progress.average.values = [arrays[f"average{i}"] for i in numbers]
 
 
 def _state(model: Any) -> list[Any]:

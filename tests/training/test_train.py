@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from fakeimg import ConfigError, Dataset, DatasetError, Detector, Experiment
+from fakeimg.models.network import Architecture, build_network
+from fakeimg.training.averaging import WeightAverage
 from fakeimg.training.fitting import cross_entropy
 from fakeimg.training.prepare import class_weights, prepare_data
 from fakeimg.training.train import recorded_split, train
@@ -49,8 +51,10 @@ def tiny(**changes) -> Experiment:
     return Experiment.parse(TINY).with_values(changes)
 
 
-def test_it_learns_and_keeps_the_best_validation_epoch(tinted, tmp_path) -> None:
-    result = train(tiny(**{"train.epochs": 6}), tinted, out=tmp_path / "run")
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_it_learns_and_keeps_the_best_validation_epoch(tinted, tmp_path, momentum: float) -> None:
+    experiment = tiny(**{"train.epochs": 6, "train.weight_average": momentum})
+    result = train(experiment, tinted, out=tmp_path / "run")
     assert result.history["val_accuracy"].iloc[result.best_epoch - 1] == 1.0
     assert result.best_epoch == int(result.history["val_loss"].idxmin()) + 1
     validation = result.data.split("validation")
@@ -72,8 +76,9 @@ RUN = "import sys; from fakeimg import Experiment; from fakeimg.training.train i
       "train(Experiment.read(sys.argv[1]), sys.argv[2], out=sys.argv[3])"  # fmt: skip
 
 
-def test_a_run_killed_at_any_moment_ends_as_the_unbroken_one(tinted, tmp_path) -> None:
-    experiment = tiny(**{"train.epochs": 8})
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_run_killed_at_any_moment_ends_as_the_unbroken_one(tinted, tmp_path, momentum: float) -> None:
+    experiment = tiny(**{"train.epochs": 8, "train.weight_average": momentum})
     config = tmp_path / "experiment.toml"
     config.write_text(experiment.to_toml())
     command = [sys.executable, "-c", RUN, str(config), str(tinted)]
@@ -99,6 +104,24 @@ def test_a_run_killed_at_any_moment_ends_as_the_unbroken_one(tinted, tmp_path) -
     ]
     pd.testing.assert_frame_equal(*histories)
     assert not (broken / "checkpoint.npz").exists()
+
+
+def test_averaged_weights_follow_every_step_and_take_the_place_of_the_last_ones() -> None:
+    model = build_network(Architecture.of(Experiment.parse(TINY)))
+    average = WeightAverage(model, 0.5)
+    start = expected = model.get_weights()
+    for step in range(1, 4):
+        model.set_weights([weight + step for weight in start])
+        average.update()
+        kept = min(0.5, (1 + step) / (10 + step))
+        expected = [
+            kept * mean + (1 - kept) * weight for mean, weight in zip(expected, model.get_weights(), strict=True)
+        ]
+    with average:
+        averaged = model.get_weights()
+    for found, mean, last, first in zip(averaged, expected, model.get_weights(), start, strict=True):
+        np.testing.assert_allclose(found, mean, atol=1e-5)
+        np.testing.assert_allclose(last, first + 3, atol=1e-5)
 
 
 def test_a_finished_run_is_returned_and_another_experiment_is_refused(tinted, tmp_path) -> None:
