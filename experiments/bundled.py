@@ -2,10 +2,11 @@
 
     python experiments/bundled.py DATA RUNS
 
-DATA is a manifest whose images name their source. RUNS keeps the training runs; what is there is not done again,
-so the script may be stopped at any time. After the detector itself (bundled.toml) each source is left out in turn, the
-rest trains a detector by the very same recipe, and the source left out is scored: that, and not the validation split,
-says what to expect of images from elsewhere. Writes experiments/results/bundled/ and fakeimg/pretrained/.
+DATA is a manifest whose images name their source. RUNS keeps the training runs; what is there is not done again, so the
+script may be stopped at any time. The detector is two networks joined, trained by bundled.toml and by the same at half
+the size. Then each source is left out in turn, the rest trains a detector by the very same recipe, and the source left
+out is scored: that, and not the validation split, says what to expect of images from elsewhere. Writes
+experiments/results/bundled/ and fakeimg/pretrained/.
 """
 
 import sys
@@ -33,6 +34,7 @@ from fakeimg.models.engines import export_graph
 from fakeimg.models.network import with_embedding
 from fakeimg.scoring.intervals import auc_interval, wilson
 from fakeimg.scoring.operating_point import choose_operating_point
+from fakeimg.training.joining import join_scales
 from fakeimg.training.train import train
 
 Image = NDArray[np.uint8]
@@ -40,18 +42,26 @@ Image = NDArray[np.uint8]
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "bundled"
 RECIPE = HERE / "bundled.toml"
+HALF = ("name=bundled_half", "backbone=compact_plain", "image_size=64")
 NOTHING_ELSE_HELD_OUT = ("split.train=0.92", "split.validation=0.08", "split.test=0")
 LICENCE = "research use"
 
 
 def main(data: str, runs: str) -> None:
     dataset = Dataset.open(data)
-    result = train(Experiment.read(RECIPE), dataset, out=Path(runs) / "whole")
+    detector, divided = train_both(dataset, Path(runs) / "whole")
     left_out = pd.DataFrame([leave_out(dataset, source, Path(runs)) for source in sources(dataset)])
     with replacing(RESULTS / "leave_one_source_out.csv") as temporary:
         left_out.to_csv(temporary, index=False)
-    detector = bundle(result.detector, result.data, Path(runs))
-    write_json(RESULTS / "robustness.json", measure(detector, result.data.split("test")))
+    detector = bundle(detector, divided, Path(runs))
+    write_json(RESULTS / "robustness.json", measure(detector, divided.split("test")))
+
+
+def train_both(dataset: Dataset, out: Path, *changes: str) -> tuple[Detector, Dataset]:
+    """The detector, whose logit is the mean of two at two sizes, and the data with its split."""
+    fine = train(Experiment.read(RECIPE, changes), dataset, out=out / "fine")
+    coarse = train(Experiment.read(RECIPE, (*changes, *HALF)), dataset, out=out / "coarse")
+    return join_scales(fine.detector, coarse.detector, fine.data), fine.data
 
 
 def sources(dataset: Dataset) -> list[str]:
@@ -62,15 +72,15 @@ def leave_out(dataset: Dataset, source: str, runs: Path) -> dict[str, object]:
     """How a detector that never saw `source` calls it, at the operating point of its own validation split."""
     left_out = (dataset.frame["source"] == source).to_numpy()
     out = runs / f"without_{source}"
-    result = train(Experiment.read(RECIPE, NOTHING_ELSE_HELD_OUT), dataset.take(~left_out), out=out)
+    detector, divided = train_both(dataset.take(~left_out), out, *NOTHING_ELSE_HELD_OUT)
     table = out / "left_out.parquet"
     if not table.exists():
-        parts = {"validation": result.data.split("validation"), "left_out": dataset.take(left_out)}
-        scored = [result.detector.predict(part).frame.assign(part=name) for name, part in parts.items()]
+        parts = {"validation": divided.split("validation"), "left_out": dataset.take(left_out)}
+        scored = [detector.predict(part).frame.assign(part=name) for name, part in parts.items()]
         with replacing(table) as temporary:
             pd.concat(scored).to_parquet(temporary, index=False)
     scores = pd.read_parquet(table)
-    point = operating_point(result.detector, result.data.split("validation"))
+    point = operating_point(detector, divided.split("validation"))
     unseen, seen = scores[scores["part"] == "left_out"], scores[scores["part"] == "validation"]
     label = str(unseen["label"].iloc[0])
     fake = unseen["probability_fake"] >= point.threshold_fake

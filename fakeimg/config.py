@@ -20,7 +20,16 @@ from pydantic import (
 from fakeimg.errors import ConfigError, did_you_mean
 
 Backbone = Literal[
-    "resnet50", "mobilenet_v2", "resnet18", "resnet34", "five_conv", "five_conv_program", "compact", "bundled"
+    "resnet50",
+    "mobilenet_v2",
+    "resnet18",
+    "resnet34",
+    "five_conv",
+    "five_conv_program",
+    "compact",
+    "compact_plain",
+    "compact_two_scales",
+    "bundled",
 ]
 Framing = Literal["stretch", "pad", "crop"]
 Truncated = Literal["refuse", "tolerate"]

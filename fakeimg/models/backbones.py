@@ -183,7 +183,7 @@ def _compact_preprocess(x: Any) -> Any:
     return layers.Rescaling(1 / 64, offset=-2, name="preprocess")(x)
 
 
-_COMPACT = Backbone(_compact_preprocess, compact.convolutions, "average", 32)
+_TWO_SCALES = Backbone(_compact_preprocess, compact.two_scales, "average", 32)
 
 
 def _application(model: Callable[..., Any]) -> Callable[[Any], Any]:
@@ -208,6 +208,8 @@ BACKBONES = {
     "five_conv_program": Backbone(
         _unit_preprocess, lambda x: five_conv.convolutions(x, five_conv.VARIANTS["five_conv_program"]), "flatten", 48
     ),
-    "compact": _COMPACT,
-    "bundled": _COMPACT,
+    "compact": Backbone(_compact_preprocess, compact.convolutions, "average", 32),
+    "compact_plain": Backbone(_compact_preprocess, lambda x: compact.convolutions(x, residuals=False), "average", 32),
+    "compact_two_scales": _TWO_SCALES,
+    "bundled": _TWO_SCALES,
 }

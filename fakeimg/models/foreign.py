@@ -38,6 +38,8 @@ _KEPT = frozenset(
             "sparse",
             "ragged",
             "optional",
+            "size",
+            "interpolation",
         ),
     )
 )

@@ -18,7 +18,7 @@ WEIGHTS = {
     "BatchNormalization": ("beta", "gamma", "moving_mean", "moving_variance"),
 }
 WEIGHTLESS = (
-    *("InputLayer", "Rescaling", "ZeroPadding2D", "Cropping2D", "Reshape", "Flatten"),
+    *("InputLayer", "Rescaling", "ZeroPadding2D", "Cropping2D", "UpSampling2D", "Reshape", "Flatten"),
     *("Activation", "ReLU", "Softmax", "Dropout", "SpatialDropout2D"),
     *("Add", "Subtract", "Multiply", "Concatenate", "GetItem"),
     *("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D"),

@@ -175,7 +175,7 @@ def _train(experiment: Experiment, dataset: Dataset, folder: Path | None) -> Tra
         data=_record(dataset),
     )
     model = without_optimizer(model)
-    detector = Detector.of(model, spec, guard=_domain_guard(model, spec, dataset), name=experiment.name)
+    detector = Detector.of(model, spec, guard=fit_guard(model, spec, dataset), name=experiment.name)
     history = pd.DataFrame(progress.history)
     result = TrainResult(detector, history, progress.best_epoch, dataset, parts.unreadable)
     if folder is None:
@@ -253,7 +253,7 @@ def _operating_point(model: Any, parts: Parts) -> OperatingPoint:
     return choose_operating_point(positive, calibrated(logits[:, 0], temperature), temperature=temperature)
 
 
-def _domain_guard(model: Any, spec: DetectorSpec, dataset: Dataset) -> DomainGuard | None:
+def fit_guard(model: Any, spec: DetectorSpec, dataset: Dataset) -> DomainGuard | None:
     """Fitted to the embeddings of up to `GUARD_IMAGES` training images."""
     training = dataset.split("train")
     rows = np.random.default_rng(0).permutation(len(training))[:GUARD_IMAGES]

@@ -17,6 +17,23 @@ def test_every_cell_of_the_feature_map_stands_for_16_by_16_pixels() -> None:
     assert network(72).get_layer(FEATURE_MAP).output.shape[1:] == (5, 5, 128)
 
 
+def test_of_two_scales_one_sees_fine_texture_and_the_other_does_not() -> None:
+    model = network(64, "compact_two_scales")
+    outputs = [model.get_layer(f"{scale}_stage3_out").output for scale in ("fine", "coarse")]
+    maps = keras.Model(model.input, outputs)
+    board = 40.0 * ((np.indices((64, 64)).sum(axis=0) % 2) * 2 - 1)  # its mean over any 2 x 2 pixels is zero
+    smooth = np.random.default_rng(0).uniform(60, 190, (1, 32, 32, 3)).repeat(2, axis=1).repeat(2, axis=2)
+    plain, textured = (maps.predict(x.astype(np.float32), verbose=0) for x in (smooth, smooth + board[None, ..., None]))
+    assert np.abs(plain[0] - textured[0]).max() > 1e-2
+    np.testing.assert_allclose(plain[1], textured[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [40, 72, 96])
+def test_two_scales_have_one_feature_map_at_any_size(size: int) -> None:
+    cells = -(-size // 16)
+    assert network(size, "compact_two_scales").get_layer(FEATURE_MAP).output.shape[1:] == (cells, cells, 256)
+
+
 def test_residuals_of_an_even_slope_are_zero_and_those_of_a_checkerboard_are_not() -> None:
     model = network(16 * 4)
     residuals = keras.Model(model.input, model.get_layer("residuals").output)
