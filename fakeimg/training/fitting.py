@@ -28,11 +28,11 @@ class Examples:
     """n labelled examples.
 
     Attributes:
-        inputs: (row numbers (k,), epoch) to what the model is fed, float32 (k, …).
+        inputs: (row numbers (k,), view) to what the model is fed, float32 (k, …); every view is changed by chance anew.
         labels: (n,) class indices.
         weights: (n,) weights of the loss.
         draw: (n,) probabilities with which an epoch's n rows are drawn, with replacement; each row once when None.
-        edited: (row numbers (k,), epoch) to (k,) which photographs were edited into fakes; none when None.
+        edited: (row numbers (k,), view) to (k,) which photographs were edited into fakes; none when None.
     """
 
     inputs: Inputs
@@ -41,10 +41,18 @@ class Examples:
     draw: NDArray[np.float64] | None = None
     edited: Callable[[NDArray[np.int64], int], NDArray[np.bool_]] | None = None
 
-    def targets(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
-        """(k,) what the network should say of `rows` in this epoch: their labels, but of an edited photograph, fake."""
+    def targets(self, rows: NDArray[np.int64], view: int) -> NDArray[np.int64]:
+        """(k,) what the network should say of `rows` in this view: their labels, but of an edited photograph, fake."""
         labels = self.labels[rows]
-        return labels if self.edited is None else np.where(self.edited(rows, epoch), 1, labels)
+        return labels if self.edited is None else np.where(self.edited(rows, view), 1, labels)
+
+    def batch(self, rows: NDArray[np.int64], views: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+        """Inputs (k, …) and targets (k,) of `rows`, each in its own view."""
+        parts = {int(view): np.flatnonzero(views == view) for view in np.unique(views)}
+        order = np.argsort(np.concatenate(list(parts.values())))
+        inputs = np.concatenate([self.inputs(rows[places], view) for view, places in parts.items()])
+        targets = np.concatenate([self.targets(rows[places], view) for view, places in parts.items()])
+        return inputs[order], targets[order]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -161,14 +169,17 @@ def _run_epoch(
     rng = np.random.default_rng((experiment.seed, epoch))
     n = len(training)
     order = rng.permutation(n) if training.draw is None else rng.choice(n, n, p=training.draw)
-    batches = [order[start : start + train.batch_size] for start in range(0, len(order), train.batch_size)]
+    # A row that is drawn again is seen as in an epoch after the last one: no epoch holds the same picture twice.
+    views = epoch + train.epochs * _times_before(order)
+    starts = range(0, n, train.batch_size)
+    batches = [(order[start : start + train.batch_size], views[start : start + train.batch_size]) for start in starts]
     sums = {"loss": 0.0, "accuracy": 0.0}
-    following = ahead.submit(training.inputs, batches[0], epoch)
-    for i, batch in enumerate(batches):
-        inputs = following.result()
+    following = ahead.submit(training.batch, *batches[0])
+    for i, (batch, _) in enumerate(batches):
+        inputs, targets = following.result()
         if i + 1 < len(batches):
-            following = ahead.submit(training.inputs, batches[i + 1], epoch)
-        labels = training.targets(batch, epoch).astype(np.float32)[:, None]
+            following = ahead.submit(training.batch, *batches[i + 1])
+        labels = targets.astype(np.float32)[:, None]
         result = model.train_on_batch(inputs, labels, sample_weight=training.weights[batch], return_dict=True)
         if average is not None:
             average.update()
@@ -179,6 +190,15 @@ def _run_epoch(
             f"the loss is {sums['loss']} after epoch {epoch + 1}: the learning rate {learning_rate:g} is too high"
         )
     return {name: value / n for name, value in sums.items()} | {"learning_rate": learning_rate}
+
+
+def _times_before(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) how often each entry of `order` (n,) has occurred before it."""
+    places = np.argsort(order, kind="stable")
+    ordered = order[places]
+    times = np.empty(len(order), np.int64)
+    times[places] = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    return times
 
 
 def _validate(score: Engine, validation: Examples) -> dict[str, float]:
