@@ -170,7 +170,7 @@ def _run_epoch(
     n = len(training)
     order = rng.permutation(n) if training.draw is None else rng.choice(n, n, p=training.draw)
     # A row that is drawn again is seen as in an epoch after the last one: no epoch holds the same picture twice.
-    views = epoch + train.epochs * _times_before(order)
+    views = epoch + train.epochs * times_before(order)
     starts = range(0, n, train.batch_size)
     batches = [(order[start : start + train.batch_size], views[start : start + train.batch_size]) for start in starts]
     sums = {"loss": 0.0, "accuracy": 0.0}
@@ -192,7 +192,7 @@ def _run_epoch(
     return {name: value / n for name, value in sums.items()} | {"learning_rate": learning_rate}
 
 
-def _times_before(order: NDArray[np.int64]) -> NDArray[np.int64]:
+def times_before(order: NDArray[np.int64]) -> NDArray[np.int64]:
     """(n,) how often each entry of `order` (n,) has occurred before it."""
     places = np.argsort(order, kind="stable")
     ordered = order[places]

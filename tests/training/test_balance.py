@@ -6,6 +6,7 @@ import pytest
 
 from fakeimg import Dataset, Experiment
 from fakeimg.models.network import Architecture, build_network
+from fakeimg.training.fitting import times_before
 from fakeimg.training.inputs import image_inputs
 from fakeimg.training.prepare import drawing_weights, prepare_data
 from fakeimg.training.train import forget_edits, train
@@ -80,6 +81,23 @@ def test_an_edited_photograph_counts_as_fake_and_a_fake_is_left_alone(grain: Dat
     assert np.array_equal(same, ~turned)
     assert edited.validation is not None
     assert np.array_equal(edited.validation.targets(rows[:5], 0), edited.validation.labels[:5])
+
+
+def test_a_row_that_is_drawn_again_is_seen_otherwise_than_before(grain: Dataset) -> None:
+    keys = {"backbone": "compact", "trainable": "all", "image_size": 40, "augment.brightness": 0.3}
+    experiment = Experiment.parse(keys | {"train.edited_fakes": 0.5})
+    train_part = image_inputs(experiment, prepare_data(experiment, grain)).train
+    rows, views = np.array([3, 5, 3, 3, 5]), np.array([1, 1, 13, 25, 13])
+    inputs, targets = train_part.batch(rows, views)
+    for picture, target, row, view in zip(inputs, targets, rows, views, strict=True):
+        np.testing.assert_array_equal(picture, train_part.inputs(np.array([row]), int(view))[0])
+        assert target == train_part.targets(np.array([row]), int(view))[0]
+    assert not any(np.array_equal(inputs[a], inputs[b]) for a, b in ((0, 2), (0, 3), (2, 3), (1, 4)))
+
+
+def test_how_often_a_row_was_drawn_before() -> None:
+    np.testing.assert_array_equal(times_before(np.array([4, 2, 4, 4, 0, 2])), [0, 0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(times_before(np.random.default_rng(0).permutation(9)), 0)
 
 
 @pytest.mark.parametrize("kind", ["mlp", "two_way"])
