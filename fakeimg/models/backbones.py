@@ -211,5 +211,5 @@ BACKBONES = {
     "compact": Backbone(_compact_preprocess, compact.convolutions, "average", 32),
     "compact_plain": Backbone(_compact_preprocess, lambda x: compact.convolutions(x, residuals=False), "average", 32),
     "compact_two_scales": _TWO_SCALES,
-    "bundled": Backbone(_compact_preprocess, compact.convolutions, "average", 32),
+    "bundled": _TWO_SCALES,
 }

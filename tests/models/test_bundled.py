@@ -18,7 +18,7 @@ def bundled() -> Detector:
     return fakeimg.load()
 
 
-def images(n: int = 4, size: int = 96) -> np.ndarray:
+def images(n: int = 4, size: int = 128) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, size, size, 3)).astype(np.float32)
 
 
@@ -46,7 +46,7 @@ print(scored.verdicts[0] is not None and "tensorflow" not in sys.modules and "ke
 
 
 def test_its_trunk_is_the_backbone_called_bundled(bundled) -> None:
-    experiment = Experiment.parse({"backbone": "bundled", "image_size": 96})
+    experiment = Experiment.parse({"backbone": "bundled", "image_size": 128})
     trunk = trunk_of(build_network(Architecture.of(experiment)))
     words = load_weights(trunk, "bundled", "none")
     assert bundled.weights_sha256 in words
