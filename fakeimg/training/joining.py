@@ -75,5 +75,8 @@ def _check(fine: Detector, coarse: Detector) -> None:
     same = one.model_copy(update={"backbone": COARSE, "image_size": half})
     if same != other or fine.spec.positive_class != coarse.spec.positive_class:
         raise ConfigError("the two detectors differ in framing, head or classes")
-    if fine.spec.data != coarse.spec.data:
-        raise ConfigError("the two detectors were trained on other data")
+    divided = ("seed", "split", "data")  # what the split follows from: validation must be new to both
+    if fine.spec.data != coarse.spec.data or any(
+        fine.spec.experiment.get(key) != coarse.spec.experiment.get(key) for key in divided
+    ):
+        raise ConfigError("the two detectors were trained on different data, or on another split of it")
