@@ -115,13 +115,14 @@ def feature_maps(detector: "Detector", image: Image, *, channels: int = 8) -> Fe
 
 
 def _stages(trunk: Any) -> list[Any]:
-    """The last layer of each stage, in order."""
+    """The last layer of each stage, from the largest plane to the smallest."""
     layers = [layer for layer in trunk.layers if type(layer).__name__ in _KINDS and len(layer.output.shape) == 4]
     convolutions = [layer for layer in layers if type(layer).__name__ in _CONVOLUTIONS]
     if len(convolutions) <= _FEW:
         return convolutions
-    # Later layers of one size replace earlier ones.
-    return list({tuple(layer.output.shape[1:3]): layer for layer in layers}.values())
+    # Later layers of one size replace earlier ones. Of branches side by side the deeper ones stand for a size.
+    stages = {tuple(layer.output.shape[1:3]): layer for layer in layers}
+    return [stages[plane] for plane in sorted(stages, reverse=True)]
 
 
 def _stage(name: str, output: NDArray[np.float32], count: int) -> Stage:
