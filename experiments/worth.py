@@ -70,12 +70,12 @@ def recipe(name: str, weights: str) -> Experiment:
     if name == "five_conv_program":
         read = Experiment.read(PUBLISHED / "deforgify_program.toml", [f"name={name}", *five_conv])
         return read.with_values({"data.sources": None, "train.patience": None})
-    if name in ("bundled", "bundled_without_edits"):
+    if name in ("bundled_fine", "bundled_fine_without_edits"):
         changed = [f"name={name}", "split.train=0.92", "split.validation=0.08", "split.test=0"]
-        changed += ["train.edited_fakes=0"] if name == "bundled_without_edits" else []
+        changed += ["train.edited_fakes=0"] if name == "bundled_fine_without_edits" else []
         return Experiment.read(PUBLISHED / "bundled.toml", changed)
     raise SystemExit(
-        f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, bundled, bundled_without_edits"
+        f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, bundled_fine, bundled_fine_without_edits"
     )
 
 
