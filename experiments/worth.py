@@ -74,9 +74,8 @@ def recipe(name: str, weights: str) -> Experiment:
         changed = [f"name={name}", "split.train=0.92", "split.validation=0.08", "split.test=0"]
         changed += ["train.edited_fakes=0"] if name == "bundled_fine_without_edits" else []
         return Experiment.read(PUBLISHED / "bundled.toml", changed)
-    raise SystemExit(
-        f"no recipe {name!r}; there are {', '.join(changes)}, five_conv_program, bundled_fine, bundled_fine_without_edits"
-    )
+    others = "five_conv_program, bundled_fine, bundled_fine_without_edits"
+    raise SystemExit(f"no recipe {name!r}; there are {', '.join(changes)}, {others}")
 
 
 def audits(faces: Path) -> None:
