@@ -11,7 +11,8 @@ class WeightAverage:
     """Exponential moving average of all weights of a model, the running statistics of batch normalisation included.
 
     The first steps count for less the fewer they are: after t of them the momentum is at most (1 + t) / (10 + t), so
-    that the random initialisation is soon forgotten. As a context the model has the averages for weights.
+    that the random initialisation is soon forgotten. As a context the model has the averages for weights. (The average
+    that Keras' optimizers keep leaves the running statistics out, which then belong to other weights.)
 
     Attributes:
         values: the averages, in the order of `model.get_weights()`.

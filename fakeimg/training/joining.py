@@ -29,6 +29,7 @@ def join_scales(fine: Detector, coarse: Detector, data: Dataset) -> Detector:
             part, the domain guard is fitted to its training part.
     Raises:
         ConfigError: detectors that cannot be joined.
+        DatasetError: the validation part lacks photographs or fakes.
     Source: Hansen and Salamon 1990, "Neural network ensembles"; Lakshminarayanan et al. 2017, "Simple and scalable
         predictive uncertainty estimation using deep ensembles".
     """
@@ -67,7 +68,7 @@ def _check(fine: Detector, coarse: Detector) -> None:
     half = (one.image_size[0] // 2, one.image_size[1] // 2)
     if other.image_size != half or any(side % 32 for side in one.image_size):
         raise ConfigError(
-            f"the second detector has to see images of half the first one's size, a multiple of 32, "
+            "the second detector has to see images of half the first one's size, a multiple of 32, "
             f"not {other.image_size} beside {one.image_size}"
         )
     if one.head.units or one.head.kind != "mlp" or len(one.class_names) != 2:
