@@ -130,6 +130,7 @@ class Augment(_Part):
     rotation: float = Field(0.0, ge=0, le=180, description="up to so many degrees either way")
     zoom: float = Field(0.0, ge=0, lt=1, description="scale by up to this fraction either way")
     crop: float = Field(0.0, ge=0, lt=1, description="keep a random window; at most this fraction of a side is lost")
+    crop_share: Fraction = Field(1.0, description="probability that a window is cut; the rest stays whole")
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
     saturation: Fraction = 0.0
@@ -141,6 +142,7 @@ class Augment(_Part):
     )
     blur: float = Field(0.0, ge=0, description="Gaussian blur up to this sigma, in pixels")
     noise: float = Field(0.0, ge=0, description="Gaussian noise up to this standard deviation, in grey levels")
+    noise_share: Fraction = Field(1.0, description="probability that an image gets noise")
     oversize: float = Field(
         1.0, ge=1, le=4, description="hold training images so much larger, that windows cut from them stay sharp"
     )
@@ -151,7 +153,8 @@ class Augment(_Part):
     @property
     def active(self) -> bool:
         """Whether any change is switched on."""
-        return any(getattr(self, name) for name in type(self).model_fields if name not in ("oversize", "views"))
+        strengths = set(type(self).model_fields) - {"oversize", "views", "crop_share", "noise_share"}
+        return any(getattr(self, name) for name in strengths)
 
 
 class Split(_Part):

@@ -93,8 +93,9 @@ def _reframe(
     if settings.flip and rng.random() < settings.flip:
         image = np.ascontiguousarray(image[:, ::-1])
     height, width = image.shape[:2]
-    kept = 1 - rng.uniform(0, settings.crop) if settings.crop else 1.0
-    corner = rng.uniform(size=2) * (1 - kept) * (width, height) if settings.crop else np.zeros(2)
+    windowed = settings.crop and _drawn(settings.crop_share, rng)
+    kept = 1 - rng.uniform(0, settings.crop) if windowed else 1.0
+    corner = rng.uniform(size=2) * (1 - kept) * (width, height) if windowed else np.zeros(2)
     if settings.rotation or settings.zoom:
         return _warp(image, size, kept, corner, settings, rng)
     left, top = np.rint(corner).astype(int)
@@ -161,12 +162,17 @@ def _blur(image: NDArray[np.uint8], settings: Augment, rng: np.random.Generator)
 
 
 def _add_noise(image: NDArray[np.uint8], settings: Augment, rng: np.random.Generator) -> NDArray[np.uint8]:
-    if not settings.noise:
+    if not settings.noise or not _drawn(settings.noise_share, rng):
         return image
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     noise *= rng.uniform(0, settings.noise)
     noise += image
     return np.rint(np.clip(noise, 0, 255, out=noise)).astype(np.uint8)
+
+
+def _drawn(share: float, rng: np.random.Generator) -> bool:
+    """True with probability `share`; certainty takes nothing from `rng`."""
+    return share >= 1 or rng.random() < share
 
 
 def _recompress(image: NDArray[np.uint8], settings: Augment, rng: np.random.Generator) -> NDArray[np.uint8]:

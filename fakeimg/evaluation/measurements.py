@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fakeimg.data.dataset import Dataset
 from fakeimg.data.images import DecodedImage, ImageHeader, decode, inspect
 from fakeimg.errors import ImageError
+from fakeimg.evaluation.face_framing import face_framing
 from fakeimg.evaluation.sampling import in_order
 from fakeimg.progress import progress_bar
 
@@ -142,13 +143,14 @@ def header_features(header: ImageHeader) -> dict[str, NDArray[np.float32]]:
 
 
 def pixel_features(image: DecodedImage, grey: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """Summaries of the pixels in which no face can be made out, by candidate shortcut."""
+    """Summaries of the pixels that say nothing of what a face looks like, by candidate shortcut."""
     import cv2
 
     thumbnail = cv2.resize(image.pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     return {
         "mean colour": image.pixels.mean(axis=(0, 1)).astype(np.float32),
         "8×8 thumbnail": np.asarray(thumbnail, np.float32).ravel() / 255,
+        "face framing": face_framing(grey),
         "power spectrum": radial_spectrum(grey),
     }
 

@@ -149,6 +149,18 @@ def test_noise_is_never_stronger_than_asked() -> None:
     assert spread.min() < 1
 
 
+@pytest.mark.parametrize("change", [{"crop": 0.5, "crop_share": 0.3}, {"noise": 8, "noise_share": 0.3}])
+def test_a_share_is_changed_and_the_rest_left_as_it_was(image: NDArray[np.uint8], change: dict[str, float]) -> None:
+    same = [np.array_equal(v, image) for v in variants(image, Augment(**change), 300)]
+    assert 180 < sum(same) < 240
+    everyone = {name: value for name, value in change.items() if not name.endswith("share")}
+    assert sum(np.array_equal(v, image) for v in variants(image, Augment(**everyone), 50)) < 5  # by a strength near 0
+
+
+def test_a_share_of_nothing_is_nothing() -> None:
+    assert not Augment(crop_share=0.5, noise_share=0.5).active
+
+
 def test_a_window_cut_from_a_larger_image_stays_sharper_than_one_enlarged(image: NDArray[np.uint8]) -> None:
     large = cv2.resize(image, (128, 96), interpolation=cv2.INTER_NEAREST)
     settings = Augment(crop=0.5)
