@@ -35,7 +35,7 @@ WORDS: Mapping[str, str] = {
     "EXIF": "the presence of EXIF",
     "mean colour": "the mean colour",
     "8×8 thumbnail": "an 8×8-pixel thumbnail",
-    "face framing": "the size and place of the face in the picture",
+    "face framing": "the framing of the face (its size and place)",
     "power spectrum": "the radial power spectrum",
 }
 COLUMNS = ("shortcut", "auc", "auc_low", "auc_high", "accuracy", "accuracy_low", "accuracy_high", "n", "constant")

@@ -66,4 +66,4 @@ def test_an_audit_names_framing_that_gives_the_label_away(tmp_path: Path) -> Non
             cv2.imwrite(str(path), cv2.resize(wide, (side, side), interpolation=cv2.INTER_AREA)[:, :, ::-1])
     report = audit(Dataset.open(tmp_path))
     assert report.exit_code == 3
-    assert any("size and place of the face" in finding.sentence for finding in report.findings)
+    assert any("framing of the face" in finding.sentence for finding in report.findings)
