@@ -225,12 +225,12 @@ def _thumbnail(data: Dataset) -> dict[str, Any]:
     import numpy as np
 
     from fakeimg.evaluation.training_sets import TrainingSet
-    from fakeimg.evaluation.transfer import thumbnail_guesses
+    from fakeimg.evaluation.transfer import shortcut_guesses
     from fakeimg.scoring.intervals import wilson
 
     split = data.frame["split"].to_numpy(str)
     tested = split == "test"
-    guess = thumbnail_guesses(data, {"test": TrainingSet(split, tested)})["test"]
+    guess = shortcut_guesses(data, {"test": TrainingSet(split, tested)})["thumbnail"]["test"]
     known = tested & ~np.isnan(guess)
     right = (guess[known] >= 0.5) == (data.labels[known] > 0)
     return wilson(int(right.sum()), int(known.sum())).to_json()

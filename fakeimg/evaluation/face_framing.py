@@ -14,7 +14,7 @@ _SMALLEST, _LARGEST = round(0.4 * _SIDE), round(1.3 * _SIDE)
 
 
 def face_framing(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Size and place of the face, float32 (3,), in units of the picture's shorter side; NaN where none is found.
+    """Size and place of the face, float32 (3,), in units of the picture's shorter side; 0 where none is found.
 
     Width of the box around the face (from 0.4; about eyebrows to chin), and how far its middle is right of and below
     the picture's. Of several faces the largest near the middle counts. Faces are found by scikit-image's cascade, which
@@ -43,7 +43,7 @@ def face_framing(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
         min_neighbor_number=1,
     )
     middle = np.array(padded.shape[::-1]) / 2
-    best = np.full(3, np.nan)
+    best = np.zeros(3)
     highest = -np.inf
     for box in boxes:
         away = np.array([box["c"] + box["width"] / 2, box["r"] + box["height"] / 2]) - middle

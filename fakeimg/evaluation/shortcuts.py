@@ -102,12 +102,9 @@ def out_of_fold(
     with threadpool_limits(1):  # fits this small are slower, by far on a busy machine, when threads wait for each other
         for fold in np.unique(folds):
             held_out = folds == fold
-            # A value that no image of these has (faces found in a few only): the trees cannot bin it.
-            absent = np.isnan(values[~held_out]).all(axis=0)
-            inputs = np.where(absent, np.float32(0), values)
-            model = classifier(kind).fit(inputs[~held_out], labels[~held_out])
+            model = classifier(kind).fit(values[~held_out], labels[~held_out])
             columns = np.searchsorted(classes, model.classes_)
-            probability[np.ix_(held_out, columns)] = model.predict_proba(inputs[held_out])
+            probability[np.ix_(held_out, columns)] = model.predict_proba(values[held_out])
     return probability
 
 
@@ -122,6 +119,13 @@ def classifier(kind: Kind) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(max_iter=50, max_leaf_nodes=8, min_samples_leaf=10, early_stopping=False)
+
+
+def balanced_classifier(kind: Kind) -> Any:
+    """The same, in which classes count alike."""
+    model = classifier(kind)
+    name = "logisticregression__class_weight" if kind == "linear" else "class_weight"
+    return model.set_params(**{name: "balanced"})
 
 
 def _rank_within(scores: NDArray[np.float64], folds: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fakeimg.config import Experiment
 from fakeimg.data.dataset import Dataset
 from fakeimg.evaluation.measurements import measure
-from fakeimg.evaluation.shortcuts import classifier
+from fakeimg.evaluation.shortcuts import KINDS, balanced_classifier
 from fakeimg.evaluation.training_sets import (
     NO_PART,
     Progress,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+SHORTCUTS: Mapping[str, str] = {"thumbnail": "8×8 thumbnail", "framing": "face framing"}
+"""What is measured beside a detector, and the feature of `measure` that it looks at."""
+
 
 @dataclass(frozen=True)
 class LeaveOneSourceOut:
@@ -40,11 +43,13 @@ class LeaveOneSourceOut:
     Attributes:
         frame: one row a source: source, label, n; accuracy at a probability of one half; at the detector's own
             operating point `right`, `wrong` (given the other verdict), the rest being inconclusive; each with low and
-            high. `thumbnail`: the accuracy, on the same images, of logistic regression on 8×8 thumbnails.
+            high. On the same images, the accuracy of shortcuts trained on the same sources: `thumbnail`, logistic
+            regression on 8×8 thumbnails; `framing`, boosted trees on the size and place of the face.
         mean: of the accuracies, each source counting the same. Its interval is about these sources' images; how much
             another source would differ is seen in the spread of the rows.
         mean_right: of `right`.
         mean_thumbnail: of `thumbnail`; None where it was not measured.
+        mean_framing: of `framing`; None where it was not measured.
         experiment: the experiment's name.
     """
 
@@ -52,6 +57,7 @@ class LeaveOneSourceOut:
     mean: Interval
     mean_right: Interval
     mean_thumbnail: Interval | None
+    mean_framing: Interval | None
     experiment: str
 
     @property
@@ -61,9 +67,14 @@ class LeaveOneSourceOut:
 
     @property
     def sentence(self) -> str:
-        """Mean and worst source in plain words, and what a thumbnail scores."""
+        """Mean and worst source in plain words, and what shortcuts score."""
         row = self.worst
-        beside = f"; an 8×8 thumbnail scores {self.mean_thumbnail.value:.1%}" if self.mean_thumbnail else ""
+        beside = ""
+        if self.mean_thumbnail and self.mean_framing:
+            beside = (
+                f"; an 8×8 thumbnail scores {self.mean_thumbnail.value:.1%}, "
+                f"size and place of the face {self.mean_framing.value:.1%}"
+            )
         return (
             f"On a source it never saw, {self.experiment} judges {_percent(self.mean)} of images right on average over "
             f"{len(self.frame)} sources{beside}; the worst is {row['source']} ({row['label']}) with "
@@ -78,6 +89,7 @@ class LeaveOneSourceOut:
             "mean": self.mean.to_json(),
             "mean_right_at_operating_point": self.mean_right.to_json(),
             "mean_thumbnail": self.mean_thumbnail.to_json() if self.mean_thumbnail else None,
+            "mean_framing": self.mean_framing.to_json() if self.mean_framing else None,
             "sources": _records(self.frame),
         }
 
@@ -86,7 +98,7 @@ class LeaveOneSourceOut:
         _write(Path(out), "leave_one_source_out", self.to_json(), self.frame, self.plot())
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Each source's accuracy with its interval, the thumbnail's as a grey mark, and the mean."""
+        """Each source's accuracy with its interval, the shortcuts' as grey marks, and the mean."""
         from fakeimg.evaluation.transfer_figure import plot_sources
 
         return plot_sources(self, ax)
@@ -139,7 +151,7 @@ def leave_one_source_out(
     data: Dataset | Path | str,
     *,
     sources: Sequence[str] | None = None,
-    thumbnail: bool = True,
+    shortcuts: bool = True,
     progress: Progress | None = None,
 ) -> LeaveOneSourceOut:
     """Train an experiment once a source, on all the others, and judge each detector on the source it never saw.
@@ -148,7 +160,7 @@ def leave_one_source_out(
 
     Args:
         sources: those to leave out in turn; all when absent.
-        thumbnail: also measure what an 8×8 thumbnail scores.
+        shortcuts: also measure what an 8×8 thumbnail scores, and size and place of the face.
         progress: called with (what, done, total).
     Raises:
         DatasetError: fewer than two sources, or a class of which one source alone is left.
@@ -162,7 +174,7 @@ def leave_one_source_out(
         for source in chosen
     }
     scored = dict(score_by_training_set(experiment, dataset, parts, progress=progress))
-    guesses = thumbnail_guesses(dataset, parts) if thumbnail else {}
+    guesses = shortcut_guesses(dataset, parts) if shortcuts else {}
     import pandas as pd
 
     frame = pd.DataFrame([_source_row(dataset, source, parts, scored[source], guesses) for source in chosen])
@@ -170,7 +182,8 @@ def leave_one_source_out(
         frame=frame,
         mean=_mean(frame, "accuracy", ""),
         mean_right=_mean(frame, "right", "right_"),
-        mean_thumbnail=_mean(frame, "thumbnail", "thumbnail_") if thumbnail else None,
+        mean_thumbnail=_mean(frame, "thumbnail", "thumbnail_") if shortcuts else None,
+        mean_framing=_mean(frame, "framing", "framing_") if shortcuts else None,
         experiment=experiment.name,
     )
 
@@ -237,7 +250,7 @@ def _source_row(
     source: str,
     parts: Mapping[str, TrainingSet],
     scored: Scored,
-    guesses: Mapping[str, NDArray[np.float64]],
+    guesses: Mapping[str, Mapping[str, NDArray[np.float64]]],
 ) -> dict[str, Any]:
     here = parts[source].score & ~np.isnan(scored.probability_fake)
     n, truth = int(here.sum()), np.where(dataset.labels[here] > 0, "fake", "real")
@@ -248,10 +261,10 @@ def _source_row(
         "right_": wilson(int((calls == truth).sum()), n),
         "wrong_": wilson(int((decided & (calls != truth)).sum()), n),
     }
-    if source in guesses:
-        known = parts[source].score & ~np.isnan(guesses[source])
-        judged = (guesses[source] >= 0.5) == (dataset.labels > 0)
-        intervals["thumbnail_"] = wilson(int(judged[known].sum()), int(known.sum()))
+    for shortcut, by_source in guesses.items():
+        known = parts[source].score & ~np.isnan(by_source[source])
+        judged = (by_source[source] >= 0.5) == (dataset.labels > 0)
+        intervals[f"{shortcut}_"] = wilson(int(judged[known].sum()), int(known.sum()))
     row: dict[str, Any] = {"source": source, "label": _label(dataset, source), "n": n}
     for prefix, interval in intervals.items():
         name = prefix.removesuffix("_") or "accuracy"
@@ -259,18 +272,24 @@ def _source_row(
     return row
 
 
-def thumbnail_guesses(dataset: Dataset, parts: Mapping[str, TrainingSet]) -> dict[str, NDArray[np.float64]]:
-    """What logistic regression on thumbnails says of each left-out source, classes weighed alike."""
-    measured = measure(dataset)
-    thumbnails = np.full((len(dataset), measured.features["8×8 thumbnail"].shape[1]), np.nan, np.float32)
-    thumbnails[measured.rows] = measured.features["8×8 thumbnail"]
-    readable, fake = ~np.isnan(thumbnails[:, 0]), dataset.labels > 0
-    guesses = {}
-    for name, part in parts.items():
-        train, test = readable & (part.split == "train"), readable & part.score
-        model = classifier("linear").set_params(logisticregression__class_weight="balanced")
-        guesses[name] = np.full(len(dataset), np.nan)
-        guesses[name][test] = model.fit(thumbnails[train], fake[train]).predict_proba(thumbnails[test])[:, 1]
+def shortcut_guesses(dataset: Dataset, parts: Mapping[str, TrainingSet]) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Shortcut → training set → (n,) the probability of fake that it gives the images to score; NaN elsewhere.
+
+    "thumbnail" is logistic regression on 8×8 thumbnails, "framing" boosted trees on the size and place of the face.
+    Both weigh the classes alike.
+    """
+    measured = measure(dataset, fingerprints=False)
+    readable, fake = np.zeros(len(dataset), bool), dataset.labels > 0
+    readable[measured.rows] = True
+    guesses: dict[str, dict[str, NDArray[np.float64]]] = {name: {} for name in SHORTCUTS}
+    for shortcut, feature in SHORTCUTS.items():
+        values = np.full((len(dataset), measured.features[feature].shape[1]), np.nan, np.float32)
+        values[measured.rows] = measured.features[feature]
+        for name, part in parts.items():
+            train, test = readable & (part.split == "train"), readable & part.score
+            guesses[shortcut][name] = np.full(len(dataset), np.nan)
+            model = balanced_classifier(KINDS[feature]).fit(values[train], fake[train])
+            guesses[shortcut][name][test] = model.predict_proba(values[test])[:, 1]
     return guesses
 
 

@@ -15,7 +15,7 @@ _GREY = "#66727F"
 
 
 def plot_sources(result: "LeaveOneSourceOut", ax: "Axes | None" = None) -> "Axes":
-    """A dot a source with its interval, a grey mark for the thumbnail, and the mean as a line."""
+    """A dot a source with its interval, grey marks for the shortcuts, and the mean as a line."""
     rows = result.frame.iloc[::-1]
     ax = _axes(5.6, 0.9 + 0.36 * len(rows)) if ax is None else ax
     places = np.arange(len(rows))
@@ -25,6 +25,7 @@ def plot_sources(result: "LeaveOneSourceOut", ax: "Axes | None" = None) -> "Axes
     ax.axvline(100 * result.mean.value, color=_GREY, lw=1, ls=":", label=f"mean {result.mean.value:.1%}")
     if "thumbnail" in rows:
         ax.plot(100 * rows["thumbnail"], places, "|", ms=11, mew=2, color=_GREY, label="8×8 thumbnail")
+        ax.plot(100 * rows["framing"], places, "x", ms=6, mew=1.5, color=_GREY, label="face framing")
     for kind, colour in _COLOURS.items():
         chosen = real == kind
         errors = np.abs(values[chosen][:, [0, 2]].T - values[chosen][:, 1])

@@ -28,7 +28,7 @@ def found(faces: list[Grey]) -> NDArray[np.float32]:
 
 def test_most_faces_are_found_near_the_middle(faces: list[Grey]) -> None:
     framing = found(faces)
-    seen = framing[~np.isnan(framing[:, 0])]
+    seen = framing[framing[:, 0] > 0]
     assert len(seen) >= 0.8 * len(faces)
     assert np.abs(np.median(seen[:, 1:], axis=0)).max() < 0.1
 
@@ -36,7 +36,7 @@ def test_most_faces_are_found_near_the_middle(faces: list[Grey]) -> None:
 def test_a_wider_view_makes_the_face_smaller_and_a_shift_moves_it(faces: list[Grey]) -> None:
     side = faces[0].shape[0]
     wide = found([cv2.copyMakeBorder(face, 0, side // 4, 0, side // 4, cv2.BORDER_REPLICATE) for face in faces])
-    both = ~np.isnan(found(faces)[:, 0]) & ~np.isnan(wide[:, 0])
+    both = (found(faces)[:, 0] > 0) & (wide[:, 0] > 0)
     assert both.sum() >= len(faces) / 2
     change = np.median((wide - found(faces))[both], axis=0)
     assert change[0] < -0.05
@@ -47,13 +47,13 @@ def test_size_and_stretches_of_border_change_little(faces: list[Grey]) -> None:
     large = found([cv2.resize(face, None, fx=2.5, fy=2.5) for face in faces])
     strip = found([cv2.copyMakeBorder(face, 0, 0, 300, 300, cv2.BORDER_REPLICATE) for face in faces])
     for other in (large, strip):
-        both = ~np.isnan(found(faces)[:, 0]) & ~np.isnan(other[:, 0])
+        both = (found(faces)[:, 0] > 0) & (other[:, 0] > 0)
         assert np.median(np.abs((other - found(faces))[both])) < 0.05
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 100_000), (3000, 4), (90, 90)])
 def test_a_picture_without_a_face_has_none(shape: tuple[int, int]) -> None:
-    assert np.isnan(face_framing(np.full(shape, 90, np.uint8))).all()
+    assert not face_framing(np.full(shape, 90, np.uint8)).any()
 
 
 def test_an_audit_names_framing_that_gives_the_label_away(tmp_path: Path) -> None:

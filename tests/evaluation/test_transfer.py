@@ -55,16 +55,19 @@ def test_what_holds_in_every_source_transfers(experiment: Experiment, plain: Dat
     assert (result.frame["accuracy"] == 1).all()
     assert (result.frame["n"] == EACH).all()
     assert (result.frame["thumbnail"] == 1).all()
+    assert (result.frame["framing"].isin((0, 1))).all()  # no face in any: the same guess for all of a source
+    assert "size and place of the face" in result.sentence
     assert result.mean.value == 1
     assert result.mean.low < 1
 
 
 def test_a_source_that_is_unlike_all_others_is_named_as_the_worst(experiment: Experiment, data: Dataset) -> None:
     odd = data.take((data.frame["source"] != "odder").to_numpy())
-    result = leave_one_source_out(experiment, odd, thumbnail=False)
+    result = leave_one_source_out(experiment, odd, shortcuts=False)
     assert result.worst["source"] == "odd"
     assert result.worst["accuracy"] == 0  # it was not learnt from: the others taught that blue is a photograph
     assert result.mean_thumbnail is None
+    assert result.mean_framing is None
     assert "the worst is odd (fake) with 0.0%" in result.sentence
 
 
@@ -121,7 +124,7 @@ def test_a_trunk_that_is_trained_goes_through_the_same_study(plain: Dataset) -> 
 
 
 def test_results_are_written(experiment: Experiment, plain: Dataset, tmp_path: Path) -> None:
-    loso = leave_one_source_out(experiment, plain, thumbnail=False)
+    loso = leave_one_source_out(experiment, plain, shortcuts=False)
     loso.write(tmp_path)
     written = json.loads((tmp_path / "leave_one_source_out.json").read_text())
     assert written["sentence"] == loso.sentence
