@@ -33,7 +33,7 @@ def plot_sources(result: "LeaveOneSourceOut", ax: "Axes | None" = None) -> "Axes
         ax.errorbar(values[chosen][:, 1], places[chosen], xerr=errors, fmt="o", color=colour, capsize=3, label=name)
     ax.set_yticks(places, rows["source"])
     ax.set(xlim=(0, 101), xlabel=f"% of a left-out source judged right, {result.experiment}")
-    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=4, fontsize=8)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=8)
     return ax
 
 
