@@ -203,12 +203,21 @@ def _claim(folder: Path, experiment: Experiment, dataset: Dataset) -> bool:
     written = json.loads(file.read_bytes())
     if written["data"] != run["data"]:
         raise ConfigError(f"{folder} holds a run on other data; choose another --out")
-    if written["experiment"] != run["experiment"]:
-        keys = [key for key in run["experiment"] if written["experiment"].get(key) != run["experiment"][key]]
+    begun = _with_defaults(written["experiment"])
+    if begun != run["experiment"]:
+        keys = [key for key in run["experiment"] if begun.get(key) != run["experiment"][key]]
         raise ConfigError(
             f"{folder} holds a run with another {keys[0] if keys else 'experiment'}; choose another --out"
         )
     return (folder / SPEC_FILE).exists()
+
+
+def _with_defaults(written: dict[str, Any]) -> dict[str, Any]:
+    """An experiment as this version would write it: settings that are newer than the run were off in it."""
+    try:
+        return Experiment.parse(written).model_dump(mode="json")
+    except ConfigError:  # of a version that knew other settings
+        return written
 
 
 def _finished(folder: Path, experiment: Experiment, dataset: Dataset) -> TrainResult:

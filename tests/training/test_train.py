@@ -137,6 +137,22 @@ def test_a_finished_run_is_returned_and_another_experiment_is_refused(tinted, tm
         train(tiny(), colour_faces(tmp_path / "more", 61), out=out)
 
 
+def test_a_run_begun_before_a_setting_existed_is_the_same_run(tinted, tmp_path) -> None:
+    out = tmp_path / "run"
+    train(tiny(), tinted, out=out)
+    run = json.loads((out / "run.json").read_bytes())
+    for newer in ("crop_share", "noise_share"):
+        del run["experiment"]["augment"][newer]
+    (out / "run.json").write_text(json.dumps(run))
+    train(tiny(), tinted, out=out)
+    with pytest.raises(ConfigError, match="another augment"):
+        train(tiny(**{"augment.noise_share": 0.5}), tinted, out=out)
+    run["experiment"]["augment"]["of_another_version"] = 1
+    (out / "run.json").write_text(json.dumps(run))
+    with pytest.raises(ConfigError, match="another augment"):
+        train(tiny(), tinted, out=out)
+
+
 def test_what_a_run_writes_can_be_read_back(tinted, tmp_path) -> None:
     out = tmp_path / "run"
     result = train(tiny(), tinted, out=out)
