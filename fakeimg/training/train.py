@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 RUN_FILE = "run.json"
 SPLIT_FILE = "split.csv"
 CHECKPOINT_FILE = "checkpoint.npz"
-GUARD_IMAGES = 2000
+GUARD_IMAGES = 6000
 
 
 @dataclass(frozen=True)
