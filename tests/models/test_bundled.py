@@ -8,6 +8,8 @@ import pytest
 
 import fakeimg
 from fakeimg import ConfigError, Detector, Experiment
+from fakeimg.data.images import read_image
+from fakeimg.evaluation.perturbations import noisy
 from fakeimg.models.artifact import GRAPH_FILE, WEIGHTS_FILE, read_spec, verify
 from fakeimg.models.backbones import BUNDLED, load_weights
 from fakeimg.models.network import Architecture, build_network, trunk_of
@@ -71,3 +73,11 @@ def test_faces_of_the_sources_that_it_knows_are_told_apart(bundled, shared_data)
     some = dataset.take(rows)
     called = bundled.predict(some).probability_fake >= bundled.operating_point.threshold_fake
     assert (called == (some.labels > 0)).mean() > 0.9
+
+
+def test_a_grainy_photograph_is_no_fake(bundled, shared_data) -> None:
+    dataset = fakeimg.Dataset.open(shared_data / "faces" / "manifest.csv")
+    photographs = dataset.frame[dataset.frame["label"] == "real"].groupby("source").head(15).index.to_numpy()
+    rng = np.random.default_rng(0)
+    grainy = [noisy(read_image(path), 5.0, rng) for path in dataset.take(photographs).paths]
+    assert (bundled.predict(grainy).probability_fake >= bundled.operating_point.threshold_fake).mean() < 0.15
