@@ -150,7 +150,7 @@ def probabilities(detector: Detector, images: list[Image]) -> NDArray[np.float64
 
 
 def measure(detector: Detector, test: Dataset) -> dict[str, object]:
-    """AUC and calls on the test split, as it is, recompressed and at half size; and verdicts on pictures of no face."""
+    """AUC and calls on the test split, as it is and after each of `CHANGES`; and verdicts on pictures of no face."""
     images = [read_image(path) for path in test.paths]
     frame = test.frame.reset_index(drop=True)
     report: dict[str, object] = {"n": len(images)}
