@@ -215,7 +215,7 @@ def test_the_domain_guard_lets_its_own_kind_pass_and_stops_another(tmp_path) -> 
     other = rng.normal(size=(500, 40)) * np.sqrt((usual**2).mean())  # as long, in other directions
     guard = DomainGuard.fit(usual)
     assert guard is not None
-    assert guard.is_outside(new).mean() < 0.02
+    assert guard.is_outside(new).mean() < 0.04  # 1 % by each of two distances, and what a small sample adds
     assert guard.is_outside(other).mean() > 0.99
     np.savez(tmp_path / "guard.npz", **guard.to_arrays())
     np.testing.assert_array_equal(DomainGuard.read(tmp_path / "guard.npz").is_outside(new), guard.is_outside(new))
