@@ -34,6 +34,7 @@ def join_scales(fine: Detector, coarse: Detector, data: Dataset) -> Detector:
         predictive uncertainty estimation using deep ensembles".
     """
     _check(fine, coarse)
+    name = str(fine.spec.experiment.get("name", fine.name))  # a detector that was opened is called by its folder
     architecture = fine.spec.architecture.model_copy(update={"backbone": JOINED})
     model = build_network(architecture)
     for prefix, member in (("fine_", fine.model), ("coarse_", coarse.model)):
@@ -46,7 +47,7 @@ def join_scales(fine: Detector, coarse: Detector, data: Dataset) -> Detector:
         architecture=architecture,
         positive_class=fine.spec.positive_class,
         started_from=fine.spec.started_from,
-        experiment={"name": fine.name, "members": [fine.spec.experiment, coarse.spec.experiment]},
+        experiment={"name": name, "members": [fine.spec.experiment, coarse.spec.experiment]},
         data=fine.spec.data,
     )
     validation = data.split("validation")
@@ -56,7 +57,7 @@ def join_scales(fine: Detector, coarse: Detector, data: Dataset) -> Detector:
     temperature = fit_temperature(logits[read], labels)
     point = choose_operating_point(labels, calibrated(logits[read], temperature), temperature=temperature)
     spec = spec.model_copy(update={"operating_point": point.to_json()})
-    return Detector.of(model, spec, guard=fit_guard(model, spec, data), name=fine.name)
+    return Detector.of(model, spec, guard=fit_guard(model, spec, data), name=name)
 
 
 def _check(fine: Detector, coarse: Detector) -> None:

@@ -61,6 +61,10 @@ def test_the_backbone_takes_no_other_weights() -> None:
         load_weights(trunk, "bundled", "imagenet")
 
 
+def test_it_tells_no_path_of_the_machine_that_made_it() -> None:
+    assert '"/' not in (BUNDLED / "fakeimg.json").read_text("utf-8")
+
+
 def test_its_card_names_the_licences_of_its_data() -> None:
     card = (BUNDLED / "README.md").read_text("utf-8")
     assert all(source in card for source in read_spec(BUNDLED).data.sources)

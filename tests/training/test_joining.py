@@ -51,6 +51,15 @@ def test_its_logit_is_the_mean_of_the_members(pair, tmp_path) -> None:
     assert again.operating_point.n_real == (divided.split("validation").labels == 0).sum()
 
 
+def test_it_is_named_by_its_experiment_wherever_its_members_were_opened(pair, tmp_path) -> None:
+    fine, coarse, divided = pair
+    fine.save(tmp_path / "fine")
+    opened = Detector.open(tmp_path / "fine")
+    joined = join_scales(opened, coarse, divided)
+    assert joined.name == joined.spec.experiment["name"] == fine.spec.experiment["name"]
+    assert str(tmp_path) not in joined.spec.model_dump_json()
+
+
 def test_what_cannot_be_joined_is_said(pair, data) -> None:
     fine, coarse, divided = pair
     with pytest.raises(ConfigError, match="in this order, not compact_plain and compact"):
