@@ -1,4 +1,4 @@
-"""What predicts the label without looking at a face: each candidate alone, cross-validated, with its interval."""
+"""What predicts the label without judging a face: each candidate alone, cross-validated, with its interval."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -122,7 +122,7 @@ def classifier(kind: Kind) -> Any:
 
 
 def balanced_classifier(kind: Kind) -> Any:
-    """The same, in which classes count alike."""
+    """`classifier`, with classes that count alike however many images they have."""
     model = classifier(kind)
     name = "logisticregression__class_weight" if kind == "linear" else "class_weight"
     return model.set_params(**{name: "balanced"})

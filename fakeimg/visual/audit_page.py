@@ -40,7 +40,7 @@ def write_audit(audit: "Audit", out: Path | str) -> Path:
         f"<header><h1>What this data gives away</h1>{paragraph(_about(audit), 'about')}</header>",
         f'<div class="verdict {mood}">{paragraph(headline, "headline")}{paragraph(audit.sentence)}</div>',
         section("Findings", findings_list(audit)),
-        section("Predicting the label without looking at a face", shortcut_table(audit), _means(audit)),
+        section("Predicting the label without judging a face", shortcut_table(audit), _means(audit)),
         section("Sources", _sources(audit), gallery(labelled_sample(audit.data))),
         section("The same picture more than once", *_duplicates(audit)),
         section("Files that cannot be read", _unreadable(audit)),
